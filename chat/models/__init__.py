@@ -1,0 +1,3 @@
+from chat.models.people import User
+
+__all__ = ["User"]

@@ -1,0 +1,256 @@
+"""Every setting, grouped, each value from the environment through `env`; `docs/settings.md` explains them.
+
+Without NIGHTLIGHT_DEMO these are production's settings.
+"""
+
+import secrets
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+
+from config.env import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# --- The process ------------------------------------------------------------------------------------------
+
+DEMO = env.flag("NIGHTLIGHT_DEMO")
+DEBUG = env.flag("DEBUG")
+STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / "var")))
+HTTPS = env.flag("HTTPS", default=not DEMO)
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 20)
+ADMISSION_LIMIT = env.whole("ADMISSION_LIMIT", 8, least=1)
+ADMISSION_QUEUE = env.whole("ADMISSION_QUEUE", 1000, least=1)
+
+
+def _demo_secret_key() -> str:
+    """Made once and kept, so that a second start of the demo keeps its sessions."""
+    path = STATE_DIR / "secret_key"
+    if not path.exists():
+        STATE_DIR.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(64))
+    return path.read_text()
+
+
+SECRET_KEY = env.text("SECRET_KEY") or (_demo_secret_key() if DEMO else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY must be set (50 random characters or more). For a first look without any set-up: make run."
+    )
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEMO else ())
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+
+INSTALLED_APPS = [
+    "chat",
+    "safety",
+    "streaming",
+    "allauth",
+    "allauth.account",
+    "ninja",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.csp",
+            ],
+        },
+    },
+]
+
+# --- Data -------------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{STATE_DIR / 'nightlight.sqlite3'}")
+DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 10, least=2)
+
+
+def _database() -> dict[str, object]:
+    try:
+        parsed = dict(dj_database_url.parse(DATABASE_URL, conn_max_age=0))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgresql://user:password@host:5432/name?sslmode=require "
+            "or sqlite:////absolute/path; its value does not. See docs/settings.md."
+        ) from error
+    options = dict(parsed.get("OPTIONS") or {})
+    if parsed["ENGINE"] == "django.db.backends.sqlite3":
+        STATE_DIR.mkdir(parents=True, exist_ok=True)
+        # A write transaction takes its lock at the start: one that upgrades later fails instead of waiting.
+        options |= {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA cache_size=-20000",
+        }
+        # Answers are saved from other threads, which an in-memory test database would not show them to.
+        parsed["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
+    elif parsed["ENGINE"] == "django.db.backends.postgresql":
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+    return parsed | {"OPTIONS": options}
+
+
+DATABASES = {"default": _database()}
+
+REDIS_URL = env.address("REDIS_URL", schemes=("redis", "rediss", "unix"))
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # Django's 300 entries would let a flood of addresses push rate counters out.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+# --- People -----------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "chat.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+GUEST_ACCESS = env.flag("GUEST_ACCESS", default=DEMO)
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
+if ACCOUNT_EMAIL_VERIFICATION not in ("none", "optional", "mandatory"):
+    raise ImproperlyConfigured("EMAIL_VERIFICATION must be none, optional or mandatory. See docs/settings.md.")
+
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 90
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+
+MAILERS = {
+    "default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    if DEMO
+    else {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": env.text("EMAIL_HOST", "localhost"),
+            "port": env.whole("EMAIL_PORT", 25, least=1),
+            "username": env.text("EMAIL_HOST_USER"),
+            "password": env.text("EMAIL_HOST_PASSWORD"),
+            "use_tls": env.flag("EMAIL_USE_TLS"),
+        },
+    }
+}
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "nightlight@localhost")
+
+# --- Limits -----------------------------------------------------------------------------------------------
+
+RATE_LIMIT_MESSAGES = env.rate("RATE_LIMIT_MESSAGES", "20/m")
+RATE_LIMIT_GUEST_MESSAGES = env.rate("RATE_LIMIT_GUEST_MESSAGES", "10/m")
+MESSAGE_MAX_CHARS = env.whole("MESSAGE_MAX_CHARS", 8000, least=100)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# django-ratelimit asks for a shared, atomic cache. Redis is one (W001 is about Django's Redis backend being
+# unknown to it); LocMem is used only where there is one process, which lifespan makes sure of.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+# --- The model --------------------------------------------------------------------------------------------
+
+AZURE_OPENAI_ENDPOINT = env.address("AZURE_OPENAI_ENDPOINT")
+AZURE_OPENAI_API_KEY = env.text("AZURE_OPENAI_API_KEY")
+AZURE_OPENAI_DEPLOYMENT = env.text("AZURE_OPENAI_DEPLOYMENT", "gpt-4o-mini")
+AZURE_OPENAI_API_VERSION = env.text("AZURE_OPENAI_API_VERSION")
+OPENAI_BASE_URL = env.address("OPENAI_BASE_URL")
+OPENAI_API_KEY = env.text("OPENAI_API_KEY")
+OPENAI_MODEL = env.text("OPENAI_MODEL")
+MODEL_LABEL = env.text("MODEL_LABEL")
+MODEL_CONTEXT_WINDOW = env.whole("MODEL_CONTEXT_WINDOW", 128_000, least=1000)
+CONTEXT_TOKENS = env.whole("CONTEXT_TOKENS", 6000, least=500)
+ANSWER_TOKENS = env.whole("ANSWER_TOKENS", 1200, least=50)
+PROVIDER_CONNECT_TIMEOUT = env.seconds("PROVIDER_CONNECT_TIMEOUT", 5)
+PROVIDER_IDLE_TIMEOUT = env.seconds("PROVIDER_IDLE_TIMEOUT", 60)
+PROVIDER_TOTAL_TIMEOUT = env.seconds("PROVIDER_TOTAL_TIMEOUT", 120)
+
+# --- Streams ----------------------------------------------------------------------------------------------
+
+COALESCE_SECONDS = env.whole("COALESCE_MS", 50) / 1000
+COALESCE_TOKENS = env.whole("COALESCE_TOKENS", 64, least=1)
+STREAM_KEEPALIVE = env.seconds("STREAM_KEEPALIVE", 15)
+STREAM_LOG_TTL = env.seconds("STREAM_LOG_TTL", 600)
+
+# --- The browser ------------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = STATE_DIR / "static"
+STATICFILES_DIRS = [
+    BASE_DIR / "static",
+    ("htmx", BASE_DIR / "node_modules/htmx.org/dist"),
+    ("fonts", BASE_DIR / "node_modules/@fontsource-variable/atkinson-hyperlegible-next/files"),
+]
+SERVESTATIC_USE_FINDERS = True
+
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY") else None
+
+# --- Logs -------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}
