@@ -90,7 +90,9 @@ class Environment:
         if raw is None:
             return default
         if urlsplit(raw).scheme not in schemes:
-            raise _wrong(name, raw, "a URL starting with " + " or ".join(f"{s}://" for s in schemes), hide=True)
+            raise _wrong(
+                name, raw, "a URL starting with " + " or ".join(f"{s}://" for s in schemes), hide=True
+            )
         return raw.rstrip("/")
 
     def rate(self, name: str, default: str) -> str | None:

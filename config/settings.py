@@ -159,7 +159,9 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "optional")
 if ACCOUNT_EMAIL_VERIFICATION not in ("none", "optional", "mandatory"):
-    raise ImproperlyConfigured("EMAIL_VERIFICATION must be none, optional or mandatory. See docs/settings.md.")
+    raise ImproperlyConfigured(
+        "EMAIL_VERIFICATION must be none, optional or mandatory. See docs/settings.md."
+    )
 
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 90
 SESSION_COOKIE_HTTPONLY = True

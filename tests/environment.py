@@ -7,7 +7,15 @@ import atexit
 import os
 import tempfile
 
-OURS = ("AZURE_OPENAI_", "OPENAI_", "DATABASE_", "REDIS_URL", "NIGHTLIGHT_DEMO", "GUEST_ACCESS", "RATE_LIMIT_")
+OURS = (
+    "AZURE_OPENAI_",
+    "OPENAI_",
+    "DATABASE_",
+    "REDIS_URL",
+    "NIGHTLIGHT_DEMO",
+    "GUEST_ACCESS",
+    "RATE_LIMIT_",
+)
 
 
 def _start_postgres() -> str:
