@@ -40,7 +40,7 @@ def _demo_secret_key() -> str:
 SECRET_KEY = env.text("SECRET_KEY") or (_demo_secret_key() if DEMO else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
-        "SECRET_KEY must be set (50 random characters or more). For a first look without any set-up: make run."
+        "SECRET_KEY must be set (50 random characters or more). For a first look without set-up: make run."
     )
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]") if DEMO else ())
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
