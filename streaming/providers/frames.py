@@ -1,0 +1,102 @@
+"""One frame of a chat-completions stream, as Azure OpenAI and its relatives really send it.
+
+Frames differ: `choices` may be empty or absent, `delta` may be missing, a filter may speak instead of the
+model, and an error may come in the middle. `read_frame` makes one `Piece` of each.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from streaming.events import ErrorCode, Usage
+from streaming.providers.base import ProviderError
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+    content_filter_results: dict[str, Any] | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Frame(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: dict[str, Any] | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a frame brought. Any part may be missing."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+
+_decode = msgspec.json.Decoder(_Frame).decode
+_NOTHING = Piece()
+
+
+def read_frame(data: bytes) -> Piece:
+    """The piece in one `data:` payload. Raises `ProviderError` for garbage, an error or a filter stop."""
+    try:
+        frame = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProviderError(ErrorCode.STREAM_INTERRUPTED, f"unreadable frame: {error}") from None
+    if frame.error is not None:
+        raise error_of_body(frame.error)
+    usage = Usage(frame.usage.prompt_tokens, frame.usage.completion_tokens) if frame.usage else None
+    for choice in frame.choices or ():
+        if choice.index == 0:
+            return _read_choice(choice, usage)
+    return Piece(usage=usage) if usage else _NOTHING
+
+
+def _read_choice(choice: _Choice, usage: Usage | None) -> Piece:
+    if choice.finish_reason == "content_filter":
+        raise filtered_error("the answer was stopped by the content filter", choice.content_filter_results)
+    text = (choice.delta.content or choice.delta.refusal or "") if choice.delta else ""
+    return Piece(text, choice.finish_reason, usage)
+
+
+def error_of_body(body: Mapping[str, Any] | str, status: int | None = None) -> ProviderError:
+    """The error that an error object means, whether it came as a frame or as the body of an HTTP error."""
+    if isinstance(body, str):
+        body = {"message": body}
+    detail = f"{status or 'frame'} {body.get('code')}: {body.get('message')}"
+    if body.get("code") == "content_filter":
+        inner = body.get("innererror")
+        results = (inner if isinstance(inner, Mapping) else body).get("content_filter_result")
+        return filtered_error(detail, results)
+    if body.get("code") == "context_length_exceeded":
+        return ProviderError(ErrorCode.CONTEXT_TOO_LONG, detail, retryable=False)
+    if status == 429 or str(body.get("code")) in ("429", "rate_limit_exceeded"):
+        return ProviderError(ErrorCode.RATE_LIMITED, detail)
+    if status == 408:
+        return ProviderError(ErrorCode.PROVIDER_TIMEOUT, detail)
+    # A wrong key or deployment name will not mend itself; a new try helps only once an operator has.
+    return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, retryable=status not in (400, 401, 403, 404))
+
+
+def filtered_error(detail: str, results: object) -> ProviderError:
+    """`results` maps categories to what the filter found; older replies write self-harm with a hyphen."""
+    found = results.items() if isinstance(results, Mapping) else ()
+    filtered = frozenset(
+        str(category).replace("-", "_")
+        for category, result in found
+        if isinstance(result, Mapping) and result.get("filtered")
+    )
+    return ProviderError(ErrorCode.CONTENT_FILTERED, detail, retryable=False, filtered=filtered)
