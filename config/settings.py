@@ -5,6 +5,7 @@ Without NIGHTLIGHT_DEMO these are production's settings.
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -23,8 +24,8 @@ STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / "var")))
 HTTPS = env.flag("HTTPS", default=not DEMO)
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 20)
-ADMISSION_LIMIT = env.whole("ADMISSION_LIMIT", 8, least=1)
-ADMISSION_QUEUE = env.whole("ADMISSION_QUEUE", 1000, least=1)
+REQUEST_THREADS = env.whole("REQUEST_THREADS", 6, least=1)
+REQUEST_QUEUE = env.whole("REQUEST_QUEUE", 1000, least=1)
 
 
 def _demo_secret_key() -> str:
@@ -101,11 +102,12 @@ TEMPLATES = [
 
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{STATE_DIR / 'nightlight.sqlite3'}")
 DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 10, least=2)
+DATABASE_THREADS = env.whole("DATABASE_THREADS", 4, least=1)
 
 
-def _database() -> dict[str, object]:
+def _database() -> dict[str, Any]:
     try:
-        parsed = dict(dj_database_url.parse(DATABASE_URL, conn_max_age=0))
+        parsed: dict[str, Any] = dict(dj_database_url.parse(DATABASE_URL, conn_max_age=0))
     except ValueError as error:
         raise ImproperlyConfigured(
             "DATABASE_URL must look like postgresql://user:password@host:5432/name?sslmode=require "

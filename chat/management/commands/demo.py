@@ -1,0 +1,115 @@
+"""Everything that `make run` starts: database, demo admin, simulator, server. One command, one Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+
+from chat.models import User
+
+ADMIN = "admin"
+ADMIN_PASSWORD = "nightlight-demo"  # noqa: S105  printed, and only where NIGHTLIGHT_DEMO is on
+LISTENING = "Simulator listening on "
+
+
+class Command(BaseCommand):
+    help = "Migrate, make a demo admin, start the simulator (unless a provider is configured) and the server."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("demo runs only with NIGHTLIGHT_DEMO=on. For production see docs/settings.md.")
+        host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+        if not (port.isdecimal() and 0 < int(port) < 65536):
+            raise CommandError(f"PORT must be a number from 1 to 65535; {port!r} is not.")
+        call_command("migrate", verbosity=0, interactive=False)
+        _make_admin()
+        with ExitStack() as stack:
+            environment = dict(os.environ)
+            if not (settings.AZURE_OPENAI_ENDPOINT or settings.OPENAI_BASE_URL):
+                environment["AZURE_OPENAI_ENDPOINT"] = stack.enter_context(_simulator())
+                environment["AZURE_OPENAI_API_KEY"] = "simulator"
+                environment["AZURE_OPENAI_DEPLOYMENT"] = environment["MODEL_LABEL"] = "simulator"
+            self._tell_addresses(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", environment)
+            # Before the server's own signal handling is there, Ctrl-C must still end the simulator.
+            server = stack.enter_context(_process(_server_command(host, port), environment))
+            server.wait()
+        if server.returncode > 0:
+            raise CommandError("The server could not start; the lines above say why.")
+
+    def _tell_addresses(self, address: str, environment: dict[str, str]) -> None:
+        model = environment.get("AZURE_OPENAI_ENDPOINT", settings.OPENAI_BASE_URL)
+        lines = [
+            "",
+            "  Nightlight is starting (demo)",
+            f"  Chat page      {address}/",
+            f"  API            {address}/api/v1/docs",
+            f"  Admin          {address}/admin/   user {ADMIN}   password {ADMIN_PASSWORD}",
+            f"  Answers from   {model}" + ("  (simulator, no model)" if _is_simulated(environment) else ""),
+            "  Ctrl-C stops everything.",
+            "",
+        ]
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+def _is_simulated(environment: dict[str, str]) -> bool:
+    return environment.get("AZURE_OPENAI_API_KEY") == "simulator"
+
+
+def _make_admin() -> None:
+    admin, _made = User.objects.get_or_create(
+        username=ADMIN, defaults={"is_staff": True, "is_superuser": True, "email": "admin@example.org"}
+    )
+    if not admin.check_password(ADMIN_PASSWORD):
+        admin.set_password(ADMIN_PASSWORD)
+        admin.save()
+
+
+def _server_command(host: str, port: str) -> list[str]:
+    options = ["--host", host, "--port", port, "--lifespan", "on", "--timeout-graceful-shutdown", "3"]
+    return [sys.executable, "-m", "uvicorn", "config.asgi:application", *options, "--no-access-log"]
+
+
+@contextmanager
+def _simulator() -> Iterator[str]:
+    """Start the simulator on a free port; gives its address."""
+    command = [sys.executable, "manage.py", "simulator", "--port", "0"]
+    with _process(command, dict(os.environ), stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith(LISTENING):
+            raise CommandError("The simulator could not start; the lines above say why.")
+        yield line.removeprefix(LISTENING).strip()
+
+
+@contextmanager
+def _process(
+    command: list[str], environment: dict[str, str], **options: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """A process that ends with us. Ctrl-C reaches it by itself; we wait for its orderly end."""
+    process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, **options)  # noqa: S603
+    try:
+        yield process
+    except KeyboardInterrupt:
+        pass
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.terminate()
+        process.wait(timeout=8)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    finally:
+        if process.stdout:
+            process.stdout.close()
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,163 @@
+"""What was said: conversations, their messages, and how each answer was generated."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Count, Exists, OuterRef, Q
+
+from streaming.events import Outcome
+
+if TYPE_CHECKING:
+    from chat.models.people import Person
+
+TITLE_CHARS = 80
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def of(self, person: "Person") -> "ConversationQuerySet":
+        """This person's, the most recently used first."""
+        return self.filter(owner=person).order_by("-updated_at", "-pk")
+
+    def counted(self) -> "ConversationQuerySet":
+        """Each with `message_count`."""
+        return self.annotate(message_count=Count("messages"))
+
+    def matching(self, words: str) -> "ConversationQuerySet":
+        """With these words in the title or in any message."""
+        said = Message.objects.filter(conversation=OuterRef("pk"), content__icontains=words)
+        return self.filter(Q(title__icontains=words) | Exists(said))
+
+
+class Conversation(models.Model):
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey("chat.Person", on_delete=models.CASCADE, related_name="conversations")
+    title = models.CharField(max_length=TITLE_CHARS)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField()
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # The list beside the chat, and its cursor: one person's, newest first.
+            models.Index(fields=["owner", "-updated_at", "-id"], name="conversation_list"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Role(models.TextChoices):
+    USER = "user", "parent"
+    ASSISTANT = "assistant", "assistant"
+
+
+class Status(models.TextChoices):
+    """How a message stands; the words are `streaming.events.Outcome`'s."""
+
+    COMPLETE = Outcome.COMPLETE.value
+    STREAMING = Outcome.STREAMING.value
+    STOPPED = Outcome.STOPPED.value
+    INTERRUPTED = Outcome.INTERRUPTED.value
+    REFUSED = Outcome.REFUSED.value
+    FAILED = Outcome.FAILED.value
+
+
+RETRYABLE = (Status.FAILED, Status.INTERRUPTED, Status.STOPPED, Status.REFUSED)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def current(self) -> "MessageQuerySet":
+        """Without the answers that a later try at the same question replaced; oldest first."""
+        newer = Message.objects.filter(question=OuterRef("question"), pk__gt=OuterRef("pk"))
+        return self.exclude(Exists(newer)).order_by("pk")
+
+    def said_before(self, question: "Message") -> "MessageQuerySet":
+        """Answers before this question that said something, latest first, each with its own question."""
+        said = self.filter(
+            conversation=question.conversation,
+            role=Role.ASSISTANT,
+            pk__lt=question.pk,
+            status__in=(Status.COMPLETE, Status.STOPPED, Status.INTERRUPTED),
+        )
+        return said.exclude(content="").current().order_by("-pk").select_related("question")
+
+
+class Message(models.Model):
+    """One message. Questions have an author; answers have the question that they answer, and a Generation."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    role = models.CharField(max_length=9, choices=Role)
+    author = models.ForeignKey(
+        "chat.Person", on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    question = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="answers"
+    )
+    client_message_id = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
+    content = models.TextField(blank=True)
+    notices = models.JSONField(default=list, blank=True)
+    status = models.CharField(max_length=11, choices=Status, default=Status.COMPLETE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # A conversation's page, oldest first, and its cursor.
+            models.Index(fields=["conversation", "id"], name="message_transcript"),
+        ]
+        constraints = [
+            # The same message sent twice by an unsure phone is one message (null where none was given).
+            models.UniqueConstraint(fields=["author", "client_message_id"], name="message_sent_once"),
+            models.CheckConstraint(
+                condition=Q(role=Role.USER, question__isnull=True)
+                | Q(role=Role.ASSISTANT, question__isnull=False, author__isnull=True),
+                name="message_question_or_answer",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()}: {self.content[:60]}"
+
+    @property
+    def can_retry(self) -> bool:
+        return self.role == Role.ASSISTANT and self.status in RETRYABLE
+
+
+class Generation(models.Model):
+    """How one answer came to be: the stream it travelled on, the model, what it cost, how it ended."""
+
+    stream_uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="generation")
+    model = models.CharField(max_length=100)
+    prompt_version = models.CharField(max_length=40)
+    ruleset_version = models.CharField(max_length=80)
+    language = models.CharField(max_length=20, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_message = models.TextField(blank=True)
+    error_detail = models.TextField(blank=True, help_text="For operators; never shown to the parent.")
+    retryable = models.BooleanField(default=False)
+    retry_after = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds.")
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    ttft_ms = models.PositiveIntegerField(
+        "time to first text", null=True, blank=True, help_text="Milliseconds."
+    )
+    duration_ms = models.PositiveIntegerField("duration", null=True, blank=True, help_text="Milliseconds.")
+    tokens_per_second = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            # Answers that never ended, for the start-up sweep.
+            models.Index(fields=["started_at"], condition=Q(ended_at=None), name="generation_running"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.started_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,180 @@
+"""What the page shows: rows and events as view objects for templates, and events as HTML frames for htmx."""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from chat.markdown import LiveMarkdown, render
+from chat.models import Feedback, Message, Person, Role
+from streaming import sse
+from streaming.events import Event, Metadata, Notice, Token, Transcript, notice_from_wire
+from streaming.log.base import Entry
+
+PING = sse.frame(b"", event="ping")
+DONE = sse.frame(b"", event="done")
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """A card. `html` is safe; the first action is the one that matters."""
+
+    category: str
+    severity: str
+    html: SafeString
+    actions: Sequence[Any]
+    replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A message as `chat/_question.html` and `chat/_answer.html` take it."""
+
+    uuid: UUID
+    role: str
+    content: str
+    status: str
+    created_at: datetime
+    html: str = ""
+    notices: Sequence[NoticeView] = ()
+    error: dict[str, Any] | None = None
+    feedback: Feedback | None = None
+    stream_uuid: UUID | None = None
+    model: str = ""
+    can_retry: bool = False
+
+
+def notice_view(notice: Notice) -> NoticeView:
+    return NoticeView(
+        category=notice.category,
+        severity=notice.severity,
+        html=_safe(render(notice.content)),
+        actions=notice.actions,
+        replaced=notice.replace_from is not None,
+    )
+
+
+def message_view(message: Message, person: Person | None) -> MessageView:
+    """Reads `generation` and `feedback` of an answer: fetch them before."""
+    if message.role == Role.USER:
+        return MessageView(message.uuid, message.role, message.content, message.status, message.created_at)
+    generation = message.generation
+    return MessageView(
+        uuid=message.uuid,
+        role=message.role,
+        content=message.content,
+        status=message.status,
+        created_at=message.created_at,
+        html=_safe(render(message.content)),
+        notices=[notice_view(notice_from_wire(fields)) for fields in message.notices],
+        error={
+            "code": generation.error_code,
+            "message": generation.error_message,
+            "retryable": generation.retryable,
+        }
+        if generation.error_code
+        else None,
+        feedback=next((f for f in message.feedback.all() if person and f.person_id == person.pk), None),
+        stream_uuid=generation.stream_uuid,
+        model=generation.model,
+        can_retry=message.can_retry,
+    )
+
+
+def _safe(html: str) -> SafeString:
+    """`chat.markdown` gives only HTML that its allow-list let through."""
+    return mark_safe(html)  # noqa: S308
+
+
+# --- Frames for htmx ----------------------------------------------------------------------------------------
+
+
+async def html_frames(batches: AsyncGenerator[Sequence[Entry]], answer: UUID) -> AsyncGenerator[bytes]:
+    """The answer as HTML that patches the page: first all there is so far, then only what changes.
+
+    Starting with all of it makes every connection complete in itself, whatever an earlier one had shown. The
+    end is left to `finished_frame`, which shows the saved message.
+    """
+    page = _LiveAnswer(answer)
+    async with aclosing(batches):
+        async for batch in batches:
+            if not batch:
+                yield PING
+            elif html := page.patch([event for _seq, event in batch]):
+                yield sse.frame_lines(html, batch[-1][0])
+
+
+class _LiveAnswer:
+    """The part of the page that one answer fills, while it grows."""
+
+    def __init__(self, answer: UUID) -> None:
+        self._id = answer
+        self._transcript = Transcript()
+        self._markdown = LiveMarkdown()
+        self._has_body = False
+
+    def patch(self, events: Iterable[Event]) -> str:
+        """HTML that brings the page up to date with these events; empty where nothing changed."""
+        new_text: list[str] = []
+        notices_changed = text_withdrawn = False
+        for event in events:
+            self._transcript.apply(event)
+            match event:
+                case Token(content):
+                    new_text.append(content)
+                case Notice(replace_from=start):
+                    notices_changed = True
+                    text_withdrawn = text_withdrawn or start is not None
+                case Metadata(reset=True):
+                    notices_changed = text_withdrawn = True
+        cards = self._cards() if notices_changed else ""
+        if text_withdrawn or (new_text and not self._has_body):
+            return cards + self._whole_body()
+        return cards + (self._more("".join(new_text)) if new_text else "")
+
+    def _cards(self) -> str:
+        cards = (
+            render_to_string("chat/_card.html", {"notice": notice_view(notice)})
+            for notice in self._transcript.notices
+        )
+        return _partial(f"notices-{self._id}", "innerHTML", "".join(cards))
+
+    def _whole_body(self) -> str:
+        """Also takes the place of the thinking state, which stays until there is a first word."""
+        self._has_body = True
+        self._markdown = LiveMarkdown()
+        text = self._markdown.feed(self._transcript.text)
+        body = format_html(
+            '<div id="blocks-{0}">{1}</div><div id="live-{0}" class="live">{2}</div>',
+            self._id,
+            _safe(text.finished),
+            _safe(text.live),
+        )
+        return _partial(f"body-{self._id}", "innerHTML", body)
+
+    def _more(self, text: str) -> str:
+        patch = self._markdown.feed(text)
+        finished = _partial(f"blocks-{self._id}", "beforeend", patch.finished) if patch.finished else ""
+        return finished + _partial(f"live-{self._id}", "innerMorph", patch.live)
+
+
+def _partial(target: str, swap: str, html: str) -> str:
+    return format_html('<hx-partial hx-target="#{}" hx-swap="{}">{}</hx-partial>', target, swap, _safe(html))
+
+
+def bubbles_frame(html: str) -> bytes:
+    """Question and empty answer, for the end of the log."""
+    return sse.frame_lines(html)
+
+
+def finished_frame(message: MessageView, request: HttpRequest) -> bytes:
+    """Replaces the live answer by the saved one."""
+    html = render_to_string("chat/_answer.html", {"message": message}, request=request)
+    return sse.frame_lines(_partial(f"m-{message.uuid}", "outerHTML", html))

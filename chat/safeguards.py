@@ -1,0 +1,134 @@
+"""What a safety judgement means for a turn: what the rules are asked, which cards are shown, what is kept."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from safety.guard import Withheld
+
+from chat.errors import Invalid, MessageTooLarge
+from chat.models import Message, Role, SafetyEvent
+from safety.cards import card
+from safety.check import perform_comprehensive_safety_check
+from safety.sanitize import SanitizedText, TextTooLong, sanitize_input
+from safety.verdict import Action, Category, OpenEmergency, Severity, Verdict
+from streaming.events import Link, Notice
+
+CRISIS_CARD = "self_harm_crisis"
+EMERGENCY_STAYS_OPEN = timedelta(minutes=30)
+
+
+def sanitize_message(message: str) -> SanitizedText:
+    """The message, cleaned. Raises `MessageTooLarge` or, where nothing is left of it, `Invalid`."""
+    try:
+        text = sanitize_input(message, max_chars=settings.MESSAGE_MAX_CHARS)
+    except TextTooLong as error:
+        raise MessageTooLarge(
+            _("This message is too long: %(length)d characters, where %(limit)d fit. Please shorten it.")
+            % {"length": error.length, "limit": error.limit}
+        ) from error
+    if not text.display.strip():
+        raise Invalid(
+            _("The message is empty. Please write something."),
+            errors=[{"loc": ["body", "message"], "msg": "must not be empty"}],
+        )
+    return text
+
+
+def judge(question: Message, text: SanitizedText, *, language: str, country: str) -> Verdict:
+    """The verdict on a question, in the light of an emergency that is still open."""
+    return perform_comprehensive_safety_check(
+        text,
+        language=language or None,
+        country=country or None,
+        open_emergency=_open_emergency(question),
+    )
+
+
+def urgent_notices(message: str, *, language: str | None, country: str | None) -> list[Notice]:
+    """The cards for a message that is refused for its number: an emergency never goes without its card."""
+    verdict = perform_comprehensive_safety_check(message, language=language, country=country)
+    if verdict.severity is not Severity.EMERGENCY:
+        return []
+    return [notice_of_card(name, language=language, country=country) for name in verdict.cards]
+
+
+def _open_emergency(question: Message) -> OpenEmergency | None:
+    """The latest emergency that an earlier question of this conversation opened, while it is fresh."""
+    now = timezone.now()
+    event = (
+        SafetyEvent.objects.filter(
+            message__conversation=question.conversation,
+            message__pk__lt=question.pk,
+            direction=SafetyEvent.Direction.INPUT,
+            severity=Severity.EMERGENCY,
+            created_at__gt=now - EMERGENCY_STAYS_OPEN,
+        )
+        .exclude(card="")
+        .order_by("-pk")
+        .first()
+    )
+    if event is None:
+        return None
+    turns = Message.objects.filter(
+        conversation=question.conversation, role=Role.USER, pk__gt=event.message_id, pk__lte=question.pk
+    ).count()
+    minutes = (now - event.created_at) / timedelta(minutes=1)
+    return OpenEmergency(Category(event.category), event.card, minutes, turns)
+
+
+def notice_of_card(
+    name: str, *, language: str | None, country: str | None, replace_from: int | None = None
+) -> Notice:
+    """The notice that shows a card, in the person's language and with their country's numbers."""
+    shown = card(name, language=language, country=country)
+    return Notice(
+        category=shown.category,
+        severity=shown.severity,
+        content=shown.content,
+        actions=tuple(Link(action.label, action.href) for action in shown.actions),
+        replace_from=replace_from,
+    )
+
+
+def question_events(question: Message, verdict: Verdict) -> list[SafetyEvent]:
+    """For reviewers: one row per category that led to more than an ordinary answer."""
+    return [
+        event
+        for category in verdict.categories
+        if (event := _question_event(question, category, verdict)).action != Action.ALLOW
+    ]
+
+
+def _question_event(question: Message, category: Category, verdict: Verdict) -> SafetyEvent:
+    findings = [finding for finding in verdict.findings if finding.category is category]
+    gravest = max(findings, key=lambda f: (f.severity.rank, f.action.rank, f.score))
+    return SafetyEvent(
+        message=question,
+        direction=SafetyEvent.Direction.INPUT,
+        category=category,
+        severity=gravest.severity,
+        action=gravest.action,
+        rule_ids=list(dict.fromkeys(finding.rule_id for finding in findings)),
+        card=gravest.card or "",
+        score=gravest.score,
+        text=gravest.clause,
+        ruleset_version=verdict.ruleset_version,
+    )
+
+
+def answer_event(answer_pk: int, withheld: Withheld, ruleset_version: str) -> SafetyEvent:
+    """For reviewers: what the guard kept from being shown."""
+    return SafetyEvent(
+        message_id=answer_pk,
+        direction=SafetyEvent.Direction.OUTPUT,
+        category=withheld.category,
+        severity=withheld.severity,
+        action=Action.BLOCK,
+        rule_ids=[withheld.rule_id],
+        card=withheld.card,
+        score=1.0,
+        text=withheld.text,
+        ruleset_version=ruleset_version,
+    )

@@ -1,0 +1,104 @@
+"""Reading an answer: from the log while it is there, from the saved message afterwards."""
+
+import uuid
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+
+from django.conf import settings
+
+from chat.engine import engine
+from chat.errors import as_event
+from chat.models import Generation, Status
+from chat.turns import turn_of
+from chat.work import unit_of_work
+from streaming.events import (
+    Done,
+    Error,
+    ErrorCode,
+    Event,
+    Metadata,
+    Timing,
+    Token,
+    Transcript,
+    Usage,
+    notice_from_wire,
+)
+from streaming.log.base import Entry, StreamNotFound, tail
+from streaming.providers.base import ProviderError
+
+
+async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[Entry]]:
+    """Batches of (id, event) after `after`, up to the terminal event; an empty batch per keep-alive interval.
+
+    Where the log has expired, the answer is rebuilt from the saved message, from its start, with `reset`.
+    Who may read the stream was decided before: see `doors.find_stream`.
+    """
+    try:
+        async with aclosing(
+            tail(engine().log, str(stream), after, keepalive=settings.STREAM_KEEPALIVE)
+        ) as batches:
+            async for batch in batches:
+                yield batch
+    except StreamNotFound:
+        yield list(enumerate(await unit_of_work(_load_saved_events, stream), start=1))
+
+
+async def whole(stream: uuid.UUID) -> tuple[Transcript, int]:
+    """What the answer says once it has ended, and the id of its last event."""
+    transcript, last = Transcript(), 0
+    async with aclosing(follow(stream)) as batches:
+        async for batch in batches:
+            for _seq, event in batch:
+                transcript.apply(event)
+            last = batch[-1][0] if batch else last
+    return transcript, last
+
+
+def _load_saved_events(stream: uuid.UUID) -> list[Event]:
+    reading = Generation.objects.select_related("message__conversation", "message__question")
+    return list(saved_events(reading.get(stream_uuid=stream)))
+
+
+def saved_events(generation: Generation) -> Iterator[Event]:
+    """The saved answer as a stream of its own: it folds to what the log folded to."""
+    answer = generation.message
+    yield turn_of(generation).opening(reset=True)
+    # A notice that withdrew text stands after what is left of the text, which ends where it withdrew from.
+    notices = [notice_from_wire(fields) for fields in answer.notices]
+    yield from (notice for notice in notices if notice.replace_from is None)
+    if answer.content:
+        yield Token(answer.content)
+    yield from (notice for notice in notices if notice.replace_from is not None)
+    yield from _saved_end(generation, Status(answer.status))
+
+
+def _saved_end(generation: Generation, status: Status) -> Iterator[Event]:
+    if status is Status.STREAMING:  # its log is gone and nobody writes it any more
+        yield as_event(ProviderError(ErrorCode.STREAM_INTERRUPTED, "the log is gone"))
+    elif generation.error_code:
+        yield saved_error(generation)
+    else:
+        yield Metadata(
+            usage=saved_usage(generation),
+            timing=saved_timing(generation),
+            finish_reason=generation.finish_reason or None,
+        )
+        yield Done()
+
+
+def saved_error(generation: Generation) -> Error:
+    return Error(
+        generation.error_code, generation.error_message, generation.retryable, generation.retry_after
+    )
+
+
+def saved_usage(generation: Generation) -> Usage | None:
+    if generation.prompt_tokens is None or generation.completion_tokens is None:
+        return None
+    return Usage(generation.prompt_tokens, generation.completion_tokens)
+
+
+def saved_timing(generation: Generation) -> Timing | None:
+    if generation.duration_ms is None:
+        return None
+    return Timing(generation.ttft_ms, generation.duration_ms, generation.tokens_per_second)

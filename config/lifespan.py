@@ -1,0 +1,122 @@
+"""The life of a server process: checks before the first request, an orderly end after the last.
+
+uvicorn runs no checks by itself, and sends the end of life only after all responses have ended; so the signal
+that asks for the end starts the drain.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.checks import ERROR, run_checks
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from chat.engine import close_engine, engine
+from chat.turns import close_abandoned
+from chat.work import unit_of_work
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class StartRefused(Exception):
+    """This process must not serve; the message says why and what to do."""
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Speak the lifespan protocol of ASGI."""
+    await receive()
+    try:
+        lock = await start()
+    except StartRefused as refusal:
+        await send({"type": "lifespan.startup.failed", "message": str(refusal)})
+        return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await close_engine()
+    lock.close()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def start() -> IO[str]:
+    """Check, tidy up after a crash, and prepare the end. Gives the lock that this process holds."""
+    lock = hold_lock(settings.STATE_DIR / "server.lock")
+    try:
+        await unit_of_work(check)
+    except BaseException:
+        lock.close()
+        raise
+    if abandoned := await unit_of_work(close_abandoned):
+        logger.warning(
+            "%d answers of an earlier process were cut off; they are saved as interrupted", abandoned
+        )
+    engine()
+    _drain_on(signal.SIGTERM, settings.DRAIN_SECONDS)
+    _drain_on(signal.SIGINT, 0)
+    return lock
+
+
+def hold_lock(path: Path) -> IO[str]:
+    """The answers that are being written are in this process's memory: a second one could not show them.
+
+    Raises `StartRefused` where another process holds the lock. It is freed when this process ends, however.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise StartRefused(
+            f"Another Nightlight process (pid {holder}) is running. Streams are kept in memory, so run one "
+            f"process only: uvicorn without --workers. If this is another installation, give it a STATE_DIR "
+            f"of its own (now: {path.parent})."
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def check() -> None:
+    """Django's system checks, and the migrations. Raises `StartRefused`."""
+    if errors := [issue for issue in run_checks() if issue.level >= ERROR]:
+        raise StartRefused("\n".join(str(issue) for issue in errors))
+    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise StartRefused("The database lacks migrations. Run: python manage.py migrate")
+
+
+def _drain_on(number: signal.Signals, seconds: float) -> None:
+    loop, before = asyncio.get_running_loop(), signal.getsignal(number)
+
+    def drain_first(received: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(_begin_drain, seconds)
+        if callable(before):
+            before(received, frame)
+
+    try:
+        signal.signal(number, drain_first)
+    except ValueError:
+        logger.info("Not in the main thread: %s is left to the server", number.name)
+
+
+_drains: set[asyncio.Task[None]] = set()
+
+
+def _begin_drain(seconds: float) -> None:
+    task = asyncio.get_running_loop().create_task(engine().drain(seconds))
+    _drains.add(task)
+    task.add_done_callback(_drains.discard)
