@@ -21,7 +21,8 @@ from benchmarks.upstream import FIRST, answer
 
 Shape = Literal["azure", "events"]
 NO_END = "no terminal event at the end"
-MARK = FIRST.encode()
+# Without its last letter, which the guard keeps until it has seen that no accent follows.
+MARK = FIRST[:-1].encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 
+from django.db import IntegrityError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -19,7 +20,13 @@ from streaming.events import notice_to_wire
 
 async def ask(request: HttpRequest, message: Ask) -> Turn:
     """Take a message in and have it answered. Raises a `Refusal` before anything is answered."""
-    return await _begin(lambda: _admit(request, message))
+    try:
+        return await _begin(lambda: _admit(request, message))
+    except IntegrityError:
+        # Two requests of an unsure phone at the same moment: the other one was first, so follow it.
+        if message.client_message_id is None:
+            raise
+        return await _begin(lambda: _admit(request, message))
 
 
 async def ask_again(request: HttpRequest, answer: uuid.UUID) -> Turn:

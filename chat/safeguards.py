@@ -5,12 +5,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from safety.guard import Withheld
 
 from chat.errors import Invalid, MessageTooLarge
 from chat.models import Message, Role, SafetyEvent
 from safety.cards import card
 from safety.check import perform_comprehensive_safety_check
+from safety.guard import Withheld
 from safety.sanitize import SanitizedText, TextTooLong, sanitize_input
 from safety.verdict import Action, Category, OpenEmergency, Severity, Verdict
 from streaming.events import Link, Notice
@@ -36,13 +36,13 @@ def sanitize_message(message: str) -> SanitizedText:
     return text
 
 
-def judge(question: Message, text: SanitizedText, *, language: str, country: str) -> Verdict:
+def judge(text: SanitizedText, opened: OpenEmergency | None, *, language: str, country: str) -> Verdict:
     """The verdict on a question, in the light of an emergency that is still open."""
     return perform_comprehensive_safety_check(
         text,
         language=language or None,
         country=country or None,
-        open_emergency=_open_emergency(question),
+        open_emergency=opened,
     )
 
 
@@ -54,7 +54,7 @@ def urgent_notices(message: str, *, language: str | None, country: str | None) -
     return [notice_of_card(name, language=language, country=country) for name in verdict.cards]
 
 
-def _open_emergency(question: Message) -> OpenEmergency | None:
+def open_emergency(question: Message) -> OpenEmergency | None:
     """The latest emergency that an earlier question of this conversation opened, while it is fresh."""
     now = timezone.now()
     event = (

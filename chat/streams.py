@@ -1,10 +1,13 @@
 """Reading an answer: from the log while it is there, from the saved message afterwards."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 
 from django.conf import settings
+from django.utils import timezone
 
 from chat.engine import engine
 from chat.errors import as_event
@@ -26,6 +29,10 @@ from streaming.events import (
 from streaming.log.base import Entry, StreamNotFound, tail
 from streaming.providers.base import ProviderError
 
+LOG_OPENS_WITHIN = timedelta(seconds=2)
+"""An answer's row can be seen a moment before its log: by a second tab, or a phone that sent twice."""
+LOOK_AGAIN = 0.02
+
 
 async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[Entry]]:
     """Batches of (id, event) after `after`, up to the terminal event; an empty batch per keep-alive interval.
@@ -33,14 +40,20 @@ async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[E
     Where the log has expired, the answer is rebuilt from the saved message, from its start, with `reset`.
     Who may read the stream was decided before: see `doors.find_stream`.
     """
-    try:
-        async with aclosing(
-            tail(engine().log, str(stream), after, keepalive=settings.STREAM_KEEPALIVE)
-        ) as batches:
-            async for batch in batches:
-                yield batch
-    except StreamNotFound:
-        yield list(enumerate(await unit_of_work(_load_saved_events, stream), start=1))
+    while True:
+        try:
+            async with aclosing(
+                tail(engine().log, str(stream), after, keepalive=settings.STREAM_KEEPALIVE)
+            ) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        except StreamNotFound:
+            saved = await unit_of_work(_load_saved_events, stream)
+        if saved is not None:
+            yield list(enumerate(saved, start=1))
+            return
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 async def whole(stream: uuid.UUID) -> tuple[Transcript, int]:
@@ -54,9 +67,14 @@ async def whole(stream: uuid.UUID) -> tuple[Transcript, int]:
     return transcript, last
 
 
-def _load_saved_events(stream: uuid.UUID) -> list[Event]:
+def _load_saved_events(stream: uuid.UUID) -> list[Event] | None:
+    """None where the answer has only just been opened, and its log will be."""
     reading = Generation.objects.select_related("message__conversation", "message__question")
-    return list(saved_events(reading.get(stream_uuid=stream)))
+    generation = reading.get(stream_uuid=stream)
+    is_new = timezone.now() - generation.started_at < LOG_OPENS_WITHIN
+    if is_new and generation.message.status == Status.STREAMING:
+        return None
+    return list(saved_events(generation))
 
 
 def saved_events(generation: Generation) -> Iterator[Event]:

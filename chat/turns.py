@@ -10,10 +10,8 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from safety.guard import OutputGuard
 
 from chat import access
 from chat.context import Exchange, build_prompt
@@ -28,10 +26,12 @@ from chat.safeguards import (
     answer_event,
     judge,
     notice_of_card,
+    open_emergency,
     question_events,
     sanitize_message,
 )
 from chat.work import unit_of_work
+from safety.guard import OutputGuard
 from safety.sanitize import SanitizedText, sanitize_input
 from safety.verdict import Action, Verdict
 from streaming.coalesce import coalesce
@@ -126,19 +126,20 @@ def turn_of(generation: Generation) -> Turn:
 def open_turn(person: Person, ask: Ask) -> Turn:
     """Save the question and an empty answer, judge the question, and prepare the prompt. Sync.
 
-    Raises `NotFound` for another's conversation, `MessageTooLarge`, `Invalid`, and `Conflict` where the same
-    client message id was used for another text.
+    Raises `NotFound` for another's conversation, `MessageTooLarge` and `Invalid`; `IntegrityError` where the
+    same client message id came in at the same moment: then `repeated_turn` finds the other one.
     """
     text = sanitize_message(ask.message)
     _check_model(ask.model)
-    try:
-        with transaction.atomic():
-            return _open(person, ask, text)
-    except IntegrityError:
-        # Two requests of an unsure phone at the same moment: the other one was first.
-        if (turn := repeated_turn(person, ask)) is None:
-            raise
-        return turn
+    question = Message.objects.create(
+        conversation=_conversation(person, ask, text.display),
+        role=Role.USER,
+        author=person,
+        content=text.display,
+        client_message_id=ask.client_message_id,
+    )
+    is_first = ask.conversation is None
+    return _add_answer(question, text, ask.language or "", ask.country or "", is_first=is_first)
 
 
 def repeated_turn(person: Person, ask: Ask) -> Turn | None:
@@ -172,7 +173,7 @@ def reopen_turn(person: Person, answer_uuid: uuid.UUID) -> Turn:
     if not old.can_retry or question.answers.filter(pk__gt=old.pk).exists():
         raise Conflict(_("This answer is whole, still running, or was tried again already."))
     text = sanitize_input(question.content)
-    return _add_answer(question, text, language=old.generation.language, country=old.generation.country)
+    return _add_answer(question, text, old.generation.language, old.generation.country)
 
 
 def _check_model(model: str | None) -> None:
@@ -182,17 +183,6 @@ def _check_model(model: str | None) -> None:
             _("There is no model of this name. /api/v1/models lists those there are."),
             errors=[{"loc": ["body", "model"], "msg": f"must be one of: {known}"}],
         )
-
-
-def _open(person: Person, ask: Ask, text: SanitizedText) -> Turn:
-    question = Message.objects.create(
-        conversation=_conversation(person, ask, text.display),
-        role=Role.USER,
-        author=person,
-        content=text.display,
-        client_message_id=ask.client_message_id,
-    )
-    return _add_answer(question, text, language=ask.language or "", country=ask.country or "")
 
 
 def _conversation(person: Person, ask: Ask, text: str) -> Conversation:
@@ -213,8 +203,12 @@ def _title(text: str) -> str:
     return line[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip() + "…"
 
 
-def _add_answer(question: Message, text: SanitizedText, *, language: str, country: str) -> Turn:
-    verdict = judge(question, text, language=language, country=country)
+def _add_answer(
+    question: Message, text: SanitizedText, language: str, country: str, *, is_first: bool = False
+) -> Turn:
+    """`is_first` spares the look at what was said before, where nothing was."""
+    opened = None if is_first else open_emergency(question)
+    verdict = judge(text, opened, language=language, country=country)
     system = system_prompt(verdict)
     answer = Message.objects.create(
         conversation=question.conversation, role=Role.ASSISTANT, question=question, status=Status.STREAMING
@@ -228,7 +222,8 @@ def _add_answer(question: Message, text: SanitizedText, *, language: str, countr
         country=country,
     )
     SafetyEvent.objects.bulk_create(question_events(question, verdict))
-    prompt = build_prompt(system.text, _history(question), question.content, budget=settings.CONTEXT_TOKENS)
+    history = [] if is_first else _history(question)
+    prompt = build_prompt(system.text, history, question.content, budget=settings.CONTEXT_TOKENS)
     brief = Brief(answer.pk, verdict, prompt, system.canary, language or None, country or None)
     return replace(turn_of(generation), brief=brief)
 
@@ -318,7 +313,8 @@ def close_turn(brief: Brief, transcript: Transcript, error: ProviderError | None
 def _ending_fields(
     progress: Progress, transcript: Transcript, error: ProviderError | None
 ) -> dict[str, object]:
-    timing, usage, end = progress.timing(), progress.usage, transcript.end
+    told = transcript.closing.timing if transcript.closing else None
+    timing, usage, end = told or progress.timing(), progress.usage, transcript.end
     fields: dict[str, object] = {
         "ended_at": timezone.now(),
         "finish_reason": transcript.finish_reason or "",

@@ -1,4 +1,4 @@
-"""Sync work for an async server: a few threads, and no database connection that outlives its piece of work.
+"""Sync work for an async server: a few threads, and no more database connections than threads.
 
 Stock Django holds a thread, and a connection in it, for as long as a response streams. Here a thousand open
 streams hold none.
@@ -14,7 +14,9 @@ from django.db import close_old_connections, transaction
 
 
 class WorkThreads(ThreadPoolExecutor):
-    """A thread pool that gives database connections back after every call (`CONN_MAX_AGE` is 0)."""
+    """A thread pool that gives database connections back after every call, as `CONN_MAX_AGE` says:
+    PostgreSQL's to their pool, while SQLite's stay open, one per thread.
+    """
 
     def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return super().submit(_giving_back_connections, fn, *args, **kwargs)

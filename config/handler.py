@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from chat.api.problems import problem
 from chat.errors import MessageTooLarge, Overloaded
 from chat.work import WorkThreads
+from config.middleware import IN_PLACE_OF
 
 RETRY_AFTER = 2
 """Seconds: the queue of waiting requests is worked off in less."""
@@ -46,6 +47,15 @@ class StreamingASGIHandler(ASGIHandler):
         super().__init__()
         self._threads = WorkThreads(settings.REQUEST_THREADS, thread_name_prefix="request")
         self._waiting = 0
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """As stock, with ours in place of some of the middleware that the settings name."""
+        named = settings.MIDDLEWARE
+        settings.MIDDLEWARE = [IN_PLACE_OF.get(name, name) for name in named]
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = named
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if _body_length(scope) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:

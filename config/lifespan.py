@@ -21,7 +21,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from chat.engine import close_engine, engine
 from chat.turns import close_abandoned
-from chat.work import unit_of_work
+from chat.work import in_thread, unit_of_work
+from safety.check import perform_comprehensive_safety_check
+from safety.guard import OutputGuard
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ async def start() -> IO[str]:
     except BaseException:
         lock.close()
         raise
+    await in_thread(warm_up)
     if abandoned := await unit_of_work(close_abandoned):
         logger.warning(
             "%d answers of an earlier process were cut off; they are saved as interrupted", abandoned
@@ -97,6 +100,12 @@ def check() -> None:
     executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise StartRefused("The database lacks migrations. Run: python manage.py migrate")
+
+
+def warm_up() -> None:
+    """Compile the safety rules now, not while the first parent waits."""
+    perform_comprehensive_safety_check("Hello")
+    OutputGuard().feed("Hello")
 
 
 def _drain_on(number: signal.Signals, seconds: float) -> None:

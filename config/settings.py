@@ -53,6 +53,9 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 
+# In cookies, so that no middleware has to load a session for a message.
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
 INSTALLED_APPS = [
     "chat",
     "safety",
@@ -124,6 +127,8 @@ def _database() -> dict[str, Any]:
         }
         # Answers are saved from other threads, which an in-memory test database would not show them to.
         parsed["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
+        # A connection costs more than a query here, and there are only as many as threads.
+        parsed["CONN_MAX_AGE"] = None
     elif parsed["ENGINE"] == "django.db.backends.postgresql":
         options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
     return parsed | {"OPTIONS": options}

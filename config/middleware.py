@@ -1,0 +1,85 @@
+"""Stock middleware without a thread hop for every hook.
+
+Django runs each hook of its middleware in a thread when it serves async, about twenty hops per request. These
+hooks only compute: they read headers and set headers, and session and user are loaded where they are used.
+"""
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.csp import ContentSecurityPolicyMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.security import SecurityMiddleware
+
+
+class OnTheLoop:
+    """Mixin: the hooks of a stock middleware called directly when it serves async."""
+
+    async def __acall__(self: Any, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase | None = None
+        if hasattr(self, "process_request"):
+            response = self.process_request(request)
+        response = response or await self.get_response(request)
+        if hasattr(self, "process_response"):
+            response = self.process_response(request, response)
+        return response
+
+
+class Security(OnTheLoop, SecurityMiddleware): ...
+
+
+class ContentSecurityPolicy(OnTheLoop, ContentSecurityPolicyMiddleware): ...
+
+
+class Common(OnTheLoop, CommonMiddleware): ...
+
+
+class Authentication(OnTheLoop, AuthenticationMiddleware): ...
+
+
+class Messages(OnTheLoop, MessageMiddleware): ...
+
+
+class XFrameOptions(OnTheLoop, XFrameOptionsMiddleware): ...
+
+
+class Csrf(OnTheLoop, CsrfViewMiddleware):
+    """Its view hook reads the token from the form, which is in memory by then."""
+
+    async def process_view(self, *arguments: Any) -> Any:  # type: ignore[override]
+        return super().process_view(*arguments)
+
+
+class Session(SessionMiddleware):
+    """Only a session that was changed has to be saved, and that takes a thread."""
+
+    async def __acall__(self, request: Any) -> HttpResponseBase:
+        self.process_request(request)
+        response = await self.get_response(request)  # type: ignore[misc]
+        if request.session.modified:
+            return await sync_to_async(self.process_response)(request, response)
+        return self.process_response(request, response)
+
+
+IN_PLACE_OF = {
+    f"{stock.__module__}.{stock.__qualname__}": f"{__name__}.{ours.__qualname__}"
+    for ours in (
+        Security,
+        ContentSecurityPolicy,
+        Session,
+        Common,
+        Csrf,
+        Authentication,
+        Messages,
+        XFrameOptions,
+    )
+    for stock in (ours.__bases__[-1],)
+}
+"""Ours by the path of the stock one, which is what settings name and Django's checks look for."""
