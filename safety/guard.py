@@ -1,0 +1,307 @@
+"""Watches an answer while it is written. Only what could be the beginning of something unsafe is held back.
+
+The decision depends on the text alone, never on how it was cut: sentences are judged whole, and a match is
+judged on at most HOLD characters from its start. Until then everything from that start on is held. So no
+character of a withheld passage is ever released, and the same answer fed in any pieces gives the same result.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+import regex
+
+from safety.rules.output import Candidate, OutputRuleset, output_ruleset
+from safety.verdict import Category, Severity
+
+HOLD = 240
+_CONTEXT = 160  # how far before a match a denial may stand
+_UNIT = 2_000  # a sentence without an end is cut here
+_LOOP = 512  # a sentence this long is looked at for a model stuck in a loop
+_REPEATS = 6
+_BOUNDARY = regex.compile(r"(?<=[.!?…][\"'”’)\]*_]{0,3})\s|\n")
+_LAST_WORD = regex.compile(r"(?:[^\W_]|['’])*\Z")
+_LAST_GRAPHEME = regex.compile(r"\X\Z")
+_LIST_ITEM = regex.compile(r"\s*(?:[-*•–]|\d+[.)])\s|\s*\Z")
+_NO_WITHDRAWAL = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A passage that must not be shown; stop the model. `offset`: code points released before it."""
+
+    rule_id: str
+    category: Category
+    severity: Severity
+    card: str
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What may be shown now. With a `hit` nothing further will ever be released."""
+
+    text: str
+    hit: Withheld | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    start: int
+    candidate: Candidate
+
+
+@dataclass(slots=True)
+class OutputGuard:
+    """One per answer: `feed` each piece, `close` at the end. An error inside withholds the rest.
+
+    `country` (ISO 3166 alpha-2) makes another country's hotline a hit; `canary` is a secret in the prompt
+    that must never come out, without blank space. `language` is for later; today all rules run.
+    """
+
+    language: str | None = None
+    country: str | None = None
+    canary: str | None = None
+    _rules: OutputRuleset = field(init=False)
+    _text: str = field(init=False, default="")  # what is still needed, from absolute position _base on
+    _base: int = field(init=False, default=0)
+    _released: int = field(init=False, default=0)
+    _scanned: int = field(init=False, default=0)
+    _unit_start: int = field(init=False, default=0)
+    _in_forbidden_list: bool = field(init=False, default=False)
+    _live: list[_Live] = field(init=False, default_factory=list)
+    _recent: deque[str] = field(init=False, default_factory=lambda: deque(maxlen=12))
+    _hit: Withheld | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._rules = output_ruleset(self.country)
+
+    def feed(self, text: str) -> Release:
+        """Add a piece of the answer; gives what may be shown now."""
+        return self._guarded(text, is_last=False)
+
+    def close(self) -> Release:
+        """The answer is over; gives the rest, or the last hit."""
+        return self._guarded("", is_last=True)
+
+    def _guarded(self, text: str, *, is_last: bool) -> Release:
+        if self._hit is not None:
+            return Release("", self._hit)
+        try:
+            return self._advance(text, is_last=is_last)
+        except Exception:  # whatever went wrong, unchecked text must not get out
+            self._hit = Withheld(
+                "guard_error", Category.UNSAFE_ADVICE, Severity.NOTICE, "correct_answer", self._released, ""
+            )
+            return Release("", self._hit)
+
+    # Positions are absolute (code points of the whole answer); only _slice and the regexes see the buffer.
+
+    @property
+    def _end(self) -> int:
+        return self._base + len(self._text)
+
+    def _slice(self, start: int, end: int) -> str:
+        return self._text[max(0, start - self._base) : max(0, end - self._base)]
+
+    def _advance(self, text: str, *, is_last: bool) -> Release:
+        self._text += text
+        while (boundary := self._next_boundary(is_last=is_last)) is not None:
+            self._scan(boundary)
+            hit = self._end_unit(boundary)
+            if hit is not None:
+                return self._withhold(hit)
+        self._scan(self._end - len(self._unfinished_word()))
+        hit = self._overdue()
+        if hit is not None:
+            return self._withhold(hit)
+        self._live = [live for live in self._live if self._is_alive(live)]
+        return Release(self._taken(self._safe_end(is_last=is_last)))
+
+    def _next_boundary(self, *, is_last: bool) -> int | None:
+        match = _BOUNDARY.search(self._text, self._scanned - self._base)
+        ends = [self._base + match.end()] if match else []
+        ends += [self._end] if is_last and self._unit_start < self._end else []
+        ends += self._forced_boundaries()
+        return min(ends, default=None)
+
+    def _forced_boundaries(self) -> list[int]:
+        """Where a sentence without an end is cut: at a loop, or at its longest."""
+        length = self._end - self._unit_start
+        if length < _LOOP:
+            return []
+        first = (self._scanned - self._unit_start) // _LOOP + 1
+        looped = (self._unit_start + n * _LOOP for n in range(first, length // _LOOP + 1))
+        cut = [at for at in looped if _is_loop(self._slice(at - _LOOP, at))][:1]
+        return cut + ([self._unit_start + _UNIT] if length >= _UNIT else [])
+
+    def _unfinished_word(self) -> str:
+        match = _LAST_WORD.search(self._text, max(self._scanned - self._base, len(self._text) - 64))
+        return match.group() if match else ""
+
+    def _scan(self, limit: int) -> None:
+        """Note each place up to `limit` where something unsafe could begin."""
+        if self._scanned < limit:
+            for match in self._rules.starts.finditer(
+                self._text, self._scanned - self._base, limit - self._base
+            ):
+                self._begin(self._base + match.start(), match.group().lower())
+            self._find_canary(limit)
+            self._scanned = limit
+
+    def _begin(self, start: int, word: str) -> None:
+        is_denied = self._in_forbidden_list or self._is_denied_before(start)
+        self._live += [_Live(start, c) for c in self._rules.by_start[word] if not (c.negatable and is_denied)]
+
+    def _is_denied_before(self, start: int) -> bool:
+        before = self._slice(max(self._unit_start, start - _CONTEXT), start)
+        return self._denies(before)
+
+    def _denies(self, before: str) -> bool:
+        markers = self._rules.markers
+        contrast = max((m.end() for m in markers.contrast.finditer(before)), default=0)
+        reach = markers.not_a_denial.sub(" ", before[contrast:])
+        return markers.before.search(reach) is not None
+
+    def _find_canary(self, limit: int) -> None:
+        if self.canary:
+            at = self._text.find(
+                self.canary, max(0, self._scanned - self._base - len(self.canary)), limit - self._base
+            )
+            if at >= 0:
+                self._live.append(_Live(self._base + at, _canary_candidate(self.canary)))
+
+    def _is_alive(self, live: _Live) -> bool:
+        start, end = live.start - self._base, live.start - self._base + HOLD
+        match = live.candidate.pattern.match(self._text, start, end, partial=True)
+        if match is None:
+            return False
+        is_over = (
+            live.candidate.ends_at_match and not match.partial and match.end() < min(len(self._text), end)
+        )
+        return not (is_over and live.candidate.is_fine is not None and live.candidate.is_fine(match.group()))
+
+    def _overdue(self) -> Withheld | None:
+        """The first match held to the bound is judged on what is there."""
+        due = [live for live in self._live if live.start + HOLD <= self._end]
+        self._live = [live for live in self._live if live.start + HOLD > self._end]
+        return self._judged(due, self._end)
+
+    def _end_unit(self, boundary: int) -> Withheld | None:
+        hit = self._judged(self._live, boundary) or self._repeated(boundary)
+        unit = self._slice(self._unit_start, boundary)
+        self._in_forbidden_list = self._opens_forbidden_list(unit)
+        self._unit_start = boundary
+        self._live = []
+        return hit
+
+    def _opens_forbidden_list(self, unit: str) -> bool:
+        """ "Never give:" forbids the items under it, until a line that is no item."""
+        if unit.rstrip(" *_\n").endswith(":"):
+            return self._denies(unit)
+        return self._in_forbidden_list and _LIST_ITEM.match(unit) is not None
+
+    def _judged(self, live: list[_Live], unit_end: int) -> Withheld | None:
+        return next((hit for item in sorted(live, key=_order) if (hit := self._judge(item, unit_end))), None)
+
+    def _judge(self, live: _Live, unit_end: int) -> Withheld | None:
+        end = min(unit_end, live.start + HOLD)
+        rule, start, stop = live.candidate, live.start - self._base, end - self._base
+        # At the bound a match that is not complete counts as one: held no longer, and not let go either.
+        match = rule.pattern.match(self._text, start, stop, partial=end < unit_end)
+        if match is None or self._is_excused(rule, match, max(self._unit_start, live.start - _CONTEXT), end):
+            return None
+        return Withheld(
+            rule.rule_id, rule.category, rule.severity, rule.card, live.start, self._slice(live.start, end)
+        )
+
+    def _is_excused(self, rule: Candidate, match: regex.Match[str], context_start: int, end: int) -> bool:
+        if rule.is_fine is not None and rule.is_fine(match.group()):
+            return True
+        context = self._slice(context_start, end)
+        if rule.unless is not None and rule.unless.search(context):
+            return True
+        after = self._text[match.end() : end - self._base]
+        _, _, later_words = match.group().partition(
+            " "
+        )  # "stop taking …": the first word is the advice itself
+        inside = self._rules.markers.not_a_denial.sub(" ", later_words)
+        return rule.negatable and (
+            self._rules.markers.before.search(inside) is not None
+            or self._rules.markers.after.search(inside + after) is not None
+        )
+
+    def _repeated(self, boundary: int) -> Withheld | None:
+        unit = " ".join(self._slice(self._unit_start, boundary).casefold().split())
+        if len(unit) >= 12:
+            self._recent.append(unit)
+        is_loop = self._recent.count(unit) >= _REPEATS or _is_loop(self._slice(boundary - _LOOP, boundary))
+        if not (unit and is_loop):
+            return None
+        return Withheld(
+            "repetition_loop", Category.SPAM, Severity.NOTICE, "correct_answer", boundary, _NO_WITHDRAWAL
+        )
+
+    def _withhold(self, hit: Withheld) -> Release:
+        self._hit = hit
+        return Release(self._taken(hit.offset), hit)
+
+    def _taken(self, end: int) -> str:
+        """Release up to `end`, and forget what no later decision needs."""
+        text = self._slice(self._released, end)
+        self._released = max(self._released, end)
+        needed = min([self._released, self._unit_start, self._scanned, *(live.start for live in self._live)])
+        self._text = self._text[max(0, needed - self._base) :]
+        self._base = max(self._base, needed)
+        return text
+
+    def _safe_end(self, *, is_last: bool) -> int:
+        if is_last:
+            return self._end
+        held = [live.start for live in self._live]
+        word = self._unfinished_word().lstrip("'’")
+        if word and word.lower() in self._rules.prefixes:
+            held.append(self._end - len(word))
+        held.append(self._end - self._canary_beginning())
+        held.append(self._end - self._unfinished_grapheme())
+        return max(self._released, min(held))
+
+    def _canary_beginning(self) -> int:
+        """How many characters at the end could be the beginning of the canary."""
+        canary = self.canary or ""
+        sizes = range(min(len(canary), len(self._text)), 0, -1)
+        return next((size for size in sizes if self._text.endswith(canary[:size])), 0)
+
+    def _unfinished_grapheme(self) -> int:
+        """Length of the last grapheme: a combining mark may still follow."""
+        if not self._text or self._text[-1] in " \n":
+            return 0
+        if self._text[-1].isascii():
+            return 1
+        pending = self._slice(max(self._released, self._end - 64), self._end)
+        clusters = regex.findall(r"\X", pending)
+        return len(clusters[-1]) if clusters else 0
+
+
+def _order(live: _Live) -> tuple[int, str]:
+    return live.start, live.candidate.rule_id
+
+
+def _is_loop(text: str) -> bool:
+    """The same few words, or the same few characters, and nothing else."""
+    if len(text) < _LOOP or not any(c.isalnum() for c in text):
+        return False
+    words = Counter(text.casefold().split())
+    return len(set(text)) <= 3 or (words.total() >= 40 and len(words) <= 4)
+
+
+def _canary_candidate(canary: str) -> Candidate:
+    return Candidate(
+        rule_id="prompt_leak.canary",
+        category=Category.PROMPT_LEAK,
+        severity=Severity.NOTICE,
+        card="correct_answer",
+        pattern=regex.compile(regex.escape(canary)),
+        unless=None,
+        negatable=False,
+    )

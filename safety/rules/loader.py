@@ -1,0 +1,84 @@
+"""Reads rules and lexicons from their folders, checks them, and names the version of the whole set."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from safety.rules.lexicon import Lexicon, read_lexicon
+from safety.rules.rule import OutputRule, Rule
+
+FOLDER = Path(__file__).parent
+LEAST_EXAMPLES = 3
+
+
+class BadRule(ValueError):
+    """A rule file that cannot be used; the message names the file and the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleData:
+    """All rules of all languages. `version` is the newest review date and a hash of every file."""
+
+    rules: tuple[Rule, ...]
+    output_rules: tuple[OutputRule, ...]
+    lexicons: dict[str, Lexicon]
+    version: str
+
+
+@cache
+def load_rules(folder: Path = FOLDER) -> RuleData:
+    """Raises BadRule on the first file that breaks the recipe in `docs/safety.md`."""
+    lexicons = {path.parent.name: read_lexicon(path.parent) for path in sorted(folder.glob("*/lexicon.toml"))}
+    rules = tuple(_read(folder, "rule", Rule))
+    output_rules = tuple(_read(folder, "output_rule", OutputRule))
+    _check_ids([*rules, *output_rules])
+    newest = max([rule.reviewed_on for rule in rules] + [rule.reviewed_on for rule in output_rules])
+    return RuleData(rules, output_rules, lexicons, f"{newest.isoformat()}+{_content_hash(folder)}")
+
+
+def _read[T: (Rule, OutputRule)](folder: Path, table: str, kind: type[T]) -> Iterator[T]:
+    for path in sorted(folder.glob("*/*.toml")):
+        for raw in tomllib.loads(path.read_text("utf-8")).get(table, ()):
+            yield _parse(path, raw, kind)
+
+
+def _parse[T: (Rule, OutputRule)](path: Path, raw: dict[str, Any], kind: type[T]) -> T:
+    name = f"{path.parent.name}/{path.name}: {raw.get('id', 'a rule without id')}"
+    try:
+        rule = msgspec.convert({**raw, "language": path.parent.name}, kind)
+    except msgspec.ValidationError as error:
+        raise BadRule(f"{name}: {error}") from error
+    if unknown := set(raw) - set(kind.__slots__):
+        raise BadRule(f"{name}: unknown keys {sorted(unknown)}")
+    _check_evidence(name, rule)
+    return rule
+
+
+def _check_evidence(name: str, rule: Rule | OutputRule) -> None:
+    if not rule.source.startswith("https://"):
+        raise BadRule(f"{name}: source must be an https address")
+    if len(rule.examples) < LEAST_EXAMPLES or len(rule.near_misses) < LEAST_EXAMPLES:
+        raise BadRule(f"{name}: at least {LEAST_EXAMPLES} examples and as many near misses")
+    if isinstance(rule, Rule) and not 0 < rule.score <= 1:
+        raise BadRule(f"{name}: score must be above 0 and at most 1")
+
+
+def _check_ids(rules: list[Rule | OutputRule]) -> None:
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.id in seen:
+            raise BadRule(f"{rule.id}: the id is used twice")
+        seen.add(rule.id)
+
+
+def _content_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("**/*.toml")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

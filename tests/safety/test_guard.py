@@ -1,0 +1,189 @@
+from itertools import pairwise
+
+import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from safety import guard as guard_module
+from safety.guard import HOLD, OutputGuard
+from safety.rules.loader import load_rules
+
+CANARY = "NL-7f3a-canary"
+SENTENCES = [
+    "You can give your 4 month old honey for the cough. ",
+    "Never give honey before 12 months. ",
+    "Honey should not be given before 12 months. ",
+    "Put your baby on the back, on a firm, flat mattress. ",
+    "Never give:\n- honey\n- Give your baby honey\n\n",
+    "See https://www.nhs.uk/baby/ and https://evil.example/x?q=1 too.\n",
+    "See https://www.cdc.gov/sids. ",
+    "Call 999 now! ",
+    "Shake the baby bottle well. ",
+    f"The word is {CANARY} today. ",
+    "Your little one 👨‍👩‍👧 is e\u0301tonnant… ",
+    "giving gi giv honey hone put pu ",
+    "Your baby may sleep well. " * 6,
+    "x" * 300,
+    "give your baby a little " * 15,
+]
+texts = st.lists(st.sampled_from(SENTENCES) | st.text(max_size=30), max_size=5).map("".join)
+
+
+def run(text, cuts=(), **known):
+    """Everything released, and the hit, for a text fed in pieces ending at `cuts`."""
+    guard = OutputGuard(**known)
+    edges = sorted({0, len(text), *(c for c in cuts if c < len(text))})
+    releases = [guard.feed(text[a:b]) for a, b in pairwise(edges)] + [guard.close()]
+    return "".join(r.text for r in releases), releases[-1].hit, releases
+
+
+def outcome(text, cuts=(), **known):
+    released, hit, _ = run(text, cuts, **known)
+    return released, hit
+
+
+def rule_of(text, **known):
+    hit = outcome(text, **known)[1]
+    return hit and hit.rule_id
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_guard_gives_the_same_at_every_cut(sentence):
+    text = f"Hello there. {sentence}Sleep well."
+    whole = outcome(text, country="US", canary=CANARY)
+    assert {outcome(text, (at,), country="US", canary=CANARY) for at in range(len(text))} == {whole}
+    assert outcome(text, range(len(text)), country="US", canary=CANARY) == whole
+
+
+@given(texts, st.lists(st.integers(0, 400), max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_guard_gives_the_same_for_any_chunking(text, cuts):
+    known = {"country": "US", "canary": CANARY}
+    assert outcome(text, cuts, **known) == outcome(text, **known)
+
+
+@given(texts)
+@settings(max_examples=100, deadline=None)
+def test_released_text_is_a_prefix_up_to_the_hit(text):
+    released, hit = outcome(text, range(0, len(text), 3), country="US", canary=CANARY)
+    assert released == (text if hit is None else text[: hit.offset])
+
+
+@given(texts)
+@settings(max_examples=50, deadline=None)
+def test_no_release_splits_a_grapheme(text):
+    released, _, releases = run(text, range(len(text)))
+    joined = [c for r in releases for c in regex.findall(r"\X", r.text)]
+    assert joined == regex.findall(r"\X", released)
+
+
+@pytest.mark.parametrize("text", [t for r in load_rules().output_rules for t in r.examples])
+def test_withheld_text_is_never_released(text):
+    released, hit = outcome(f"Hello. {text}", range(len(text) + 7))
+    assert hit is not None
+    assert released == f"Hello. {text}"[: hit.offset]
+    assert released.endswith(hit.text[:8]) is False
+
+
+def test_hit_stops_everything_after_it():
+    guard = OutputGuard()
+    first = guard.feed("Give your baby honey. Then rest.")
+    assert first.hit is not None
+    assert (first.text, first.hit.rule_id, first.hit.card) == ("", "en.out.honey", "correct_honey")
+    assert guard.feed("More.") == guard.close() == guard_module.Release("", first.hit)
+
+
+def test_list_under_never_is_forbidden_advice_only():
+    text = "Never do this:\n- Give your baby honey\n- Put a pillow in the cot\n"
+    assert outcome(text) == (text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule_id"),
+    [
+        ("Don't worry, you can give your baby honey.", "en.out.honey"),
+        ("It is not a problem to give your baby honey.", "en.out.honey"),
+        ("Avoid sugar, but you can give your baby honey.", "en.out.honey"),
+        ("**Give** your *baby* honey.", "en.out.honey"),
+        ("Give him some water, he is a newborn. Give your newborn water.", "en.out.water"),
+    ],
+)
+def test_denial_of_something_else_does_not_excuse(text, rule_id):
+    assert rule_of(text) == rule_id
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "rule_id"),
+    [
+        ("Please call 999 now.", "US", "foreign_hotline.999"),
+        ("Call NHS 111 tonight.", "US", "foreign_hotline.111"),
+        ("Call 911 now.", "GB", "foreign_hotline.911"),
+        ("Ring Samaritans on 116 123.", "US", "foreign_hotline.116123"),
+    ],
+)
+def test_hotline_of_another_country_is_withheld(text, country, rule_id):
+    assert rule_of(text, country=country) == rule_id
+
+
+@pytest.mark.parametrize(
+    ("text", "country"), [("Call 911 now.", "US"), ("Call 999 now.", "UK"), ("In the UK, call 999.", "US")]
+)
+def test_own_or_labelled_hotline_passes(text, country):
+    assert outcome(text, country=country) == (text, None)
+
+
+def test_canary_never_comes_out():
+    released, hit = outcome(f"My secret is {CANARY}.", range(40), canary=CANARY)
+    assert (released, hit and hit.rule_id) == ("My secret is ", "prompt_leak.canary")
+
+
+@pytest.mark.parametrize("host", ["www.nhs.uk", "www.cdc.gov", "healthychildren.org", "www.who.int"])
+def test_trusted_link_passes(host):
+    text = f"Read https://{host}/baby today."
+    assert outcome(text) == (text, None)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://nhs.uk.evil.example/", "https://nhs.uk@evil.example/", "www.evil.example"]
+)
+def test_untrusted_link_is_withheld(url):
+    assert outcome(f"Read {url} today.") == ("Read ", outcome(f"Read {url} today.")[1])
+    assert rule_of(f"Read {url} today.") == "untrusted_link"
+
+
+def test_loop_is_stopped():
+    released, hit = outcome("I understand how you feel. " * 50)
+    assert (hit and hit.rule_id, len(released)) == ("repetition_loop", 6 * 27)
+
+
+def test_loop_without_a_sentence_end_is_stopped():
+    assert rule_of("sleep now " * 200) == "repetition_loop"
+
+
+def test_hold_is_bounded():
+    guard = OutputGuard()
+    held, released = 0, 0
+    text = "give your baby a little " * 40
+    for at, char in enumerate(text, 1):
+        release = guard.feed(char)
+        released += len(release.text)
+        if release.hit:
+            break
+        held = max(held, at - released)
+    assert held <= HOLD + 1
+
+
+def test_error_inside_fails_closed(monkeypatch):
+    guard = OutputGuard()
+    monkeypatch.setattr(OutputGuard, "_advance", lambda *_, **__: 1 / 0)
+    release = guard.feed("anything")
+    assert (release.text, release.hit and release.hit.rule_id) == ("", "guard_error")
+
+
+def test_work_stays_linear_on_a_long_answer():
+    text = "Put your baby on the back for every sleep and keep the room cool, with a light. " * 1
+    guard = OutputGuard()
+    for number in range(2_000):
+        guard.feed(f"{number} {text}")
+    assert len(guard._text) < 2_000
