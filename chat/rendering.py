@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -86,6 +86,12 @@ def message_view(message: Message, person: Person | None) -> MessageView:
         model=generation.model,
         can_retry=message.can_retry,
     )
+
+
+def with_text_so_far(view: MessageView, said: Transcript) -> MessageView:
+    """A running answer as it stands, for a page that cannot wait for the rest of it."""
+    notices = [notice_view(notice) for notice in said.notices]
+    return replace(view, html=_safe(render(said.text)), notices=notices)
 
 
 def _safe(html: str) -> SafeString:

@@ -1,8 +1,10 @@
 """What a safety judgement means for a turn: what the rules are asked, which cards are shown, what is kept."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -11,12 +13,12 @@ from chat.models import Message, Role, SafetyEvent
 from safety.cards import card
 from safety.check import perform_comprehensive_safety_check
 from safety.guard import Withheld
+from safety.latch import FOLLOW_UP, HAND_OFF, OPEN_MINUTES, RESOLVED
 from safety.sanitize import SanitizedText, TextTooLong, sanitize_input
 from safety.verdict import Action, Category, OpenEmergency, Severity, Verdict
 from streaming.events import Link, Notice
 
 CRISIS_CARD = "self_harm_crisis"
-EMERGENCY_STAYS_OPEN = timedelta(minutes=30)
 
 
 def sanitize_message(message: str) -> SanitizedText:
@@ -48,28 +50,28 @@ def judge(text: SanitizedText, opened: OpenEmergency | None, *, language: str, c
 
 def urgent_notices(message: str, *, language: str | None, country: str | None) -> list[Notice]:
     """The cards for a message that is refused for its number: an emergency never goes without its card."""
-    verdict = perform_comprehensive_safety_check(message, language=language, country=country)
+    try:
+        verdict = perform_comprehensive_safety_check(message, language=language, country=country)
+    except TextTooLong:
+        return []
     if verdict.severity is not Severity.EMERGENCY:
         return []
     return [notice_of_card(name, language=language, country=country) for name in verdict.cards]
 
 
 def open_emergency(question: Message) -> OpenEmergency | None:
-    """The latest emergency that an earlier question of this conversation opened, while it is fresh."""
+    """The latest emergency that an earlier question of this conversation opened, while it is fresh and until
+    a later one said that it is over.
+    """
     now = timezone.now()
-    event = (
-        SafetyEvent.objects.filter(
-            message__conversation=question.conversation,
-            message__pk__lt=question.pk,
-            direction=SafetyEvent.Direction.INPUT,
-            severity=Severity.EMERGENCY,
-            created_at__gt=now - EMERGENCY_STAYS_OPEN,
-        )
-        .exclude(card="")
-        .order_by("-pk")
-        .first()
-    )
-    if event is None:
+    events = SafetyEvent.objects.filter(
+        message__conversation=question.conversation,
+        message__pk__lt=question.pk,
+        direction=SafetyEvent.Direction.INPUT,
+        created_at__gt=now - timedelta(minutes=OPEN_MINUTES),
+    ).order_by("-pk")
+    event = events.filter(Q(severity=Severity.EMERGENCY) | Q(action=Action.ALLOW)).first()
+    if event is None or not event.card or event.action == Action.ALLOW:
         return None
     turns = Message.objects.filter(
         conversation=question.conversation, role=Role.USER, pk__gt=event.message_id, pk__lte=question.pk
@@ -92,13 +94,26 @@ def notice_of_card(
     )
 
 
+def question_notices(verdict: Verdict, *, language: str | None, country: str | None) -> tuple[Notice, ...]:
+    """The cards of a verdict, the gravest first. A card that an earlier turn showed comes as a reminder."""
+    shown_before = {finding.card for finding in verdict.findings if finding.rule_id in (FOLLOW_UP, HAND_OFF)}
+    fresh = {finding.card for finding in verdict.findings if finding.rule_id not in (FOLLOW_UP, HAND_OFF)}
+    notices = []
+    for name in verdict.cards:
+        notice = notice_of_card(name, language=language, country=country)
+        notices.append(_reminder(notice) if name in shown_before - fresh else notice)
+    return tuple(notices)
+
+
+def _reminder(notice: Notice) -> Notice:
+    """The first line and the numbers, without the steps."""
+    return replace(notice, severity=Severity.URGENT, content=notice.content.split("\n\n")[0])
+
+
 def question_events(question: Message, verdict: Verdict) -> list[SafetyEvent]:
-    """For reviewers: one row per category that led to more than an ordinary answer."""
-    return [
-        event
-        for category in verdict.categories
-        if (event := _question_event(question, category, verdict)).action != Action.ALLOW
-    ]
+    """For reviewers: a row per category that led to more than a plain answer, or closed an emergency."""
+    events = [_question_event(question, category, verdict) for category in verdict.categories]
+    return [event for event in events if event.action != Action.ALLOW or RESOLVED in event.rule_ids]
 
 
 def _question_event(question: Message, category: Category, verdict: Verdict) -> SafetyEvent:

@@ -24,6 +24,7 @@ from streaming.events import (
     Token,
     Transcript,
     Usage,
+    fold,
     notice_from_wire,
 )
 from streaming.log.base import Entry, StreamNotFound, tail
@@ -54,6 +55,14 @@ async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[E
             yield list(enumerate(saved, start=1))
             return
         await asyncio.sleep(LOOK_AGAIN)
+
+
+async def so_far(stream: uuid.UUID) -> Transcript:
+    """What a running answer says now; nothing where it is not running here."""
+    try:
+        return fold(event for _seq, event in await engine().log.read(str(stream)))
+    except StreamNotFound:
+        return Transcript()
 
 
 async def whole(stream: uuid.UUID) -> tuple[Transcript, int]:

@@ -28,6 +28,7 @@ from chat.safeguards import (
     notice_of_card,
     open_emergency,
     question_events,
+    question_notices,
     sanitize_message,
 )
 from chat.work import unit_of_work
@@ -255,7 +256,8 @@ async def run_turn(turn: Turn) -> None:
 
 
 def _answer(turn: Turn, brief: Brief) -> AsyncGenerator[Event]:
-    plan = Plan(turn.opening(), tuple(brief.notice(card) for card in brief.verdict.cards))
+    cards = question_notices(brief.verdict, language=brief.language, country=brief.country)
+    plan = Plan(turn.opening(), cards)
     if brief.verdict.action in (Action.CARD_ONLY, Action.BLOCK):
         return refusal(plan, brief.progress)
     words = coalesce(
@@ -270,7 +272,7 @@ def _answer(turn: Turn, brief: Brief) -> AsyncGenerator[Event]:
         words,
         guard=OutputGuard(language=brief.language, country=brief.country, canary=brief.canary),
         progress=brief.progress,
-        correction=lambda withheld: brief.notice(withheld.card, replace_from=withheld.offset),
+        correction=lambda withheld: brief.notice(withheld.card, replace_from=withheld.sentence),
         crisis=lambda: brief.notice(CRISIS_CARD),
     )
 

@@ -27,7 +27,10 @@ _NO_WITHDRAWAL = ""
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A passage that must not be shown; stop the model. `offset`: code points released before it."""
+    """A passage that must not be shown; stop the model. `offset`: code points released before it.
+
+    `sentence` is where its sentence begins: half a sentence is better withdrawn than left standing.
+    """
 
     rule_id: str
     category: Category
@@ -35,6 +38,7 @@ class Withheld:
     card: str
     offset: int
     text: str
+    sentence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,13 @@ class OutputGuard:
             return self._advance(text, is_last=is_last)
         except Exception:  # whatever went wrong, unchecked text must not get out
             self._hit = Withheld(
-                "guard_error", Category.UNSAFE_ADVICE, Severity.NOTICE, "correct_answer", self._released, ""
+                rule_id="guard_error",
+                category=Category.UNSAFE_ADVICE,
+                severity=Severity.NOTICE,
+                card="correct_answer",
+                offset=self._released,
+                text="",
+                sentence=self._released,
             )
             return Release("", self._hit)
 
@@ -212,7 +222,13 @@ class OutputGuard:
         if match is None or self._is_excused(rule, match, max(self._unit_start, live.start - _CONTEXT), end):
             return None
         return Withheld(
-            rule.rule_id, rule.category, rule.severity, rule.card, live.start, self._slice(live.start, end)
+            rule_id=rule.rule_id,
+            category=rule.category,
+            severity=rule.severity,
+            card=rule.card,
+            offset=live.start,
+            text=self._slice(live.start, end),
+            sentence=min(self._unit_start, live.start),
         )
 
     def _is_excused(self, rule: Candidate, match: regex.Match[str], context_start: int, end: int) -> bool:
@@ -239,7 +255,13 @@ class OutputGuard:
         if not (unit and is_loop):
             return None
         return Withheld(
-            "repetition_loop", Category.SPAM, Severity.NOTICE, "correct_answer", boundary, _NO_WITHDRAWAL
+            rule_id="repetition_loop",
+            category=Category.SPAM,
+            severity=Severity.NOTICE,
+            card="correct_answer",
+            offset=boundary,
+            text=_NO_WITHDRAWAL,
+            sentence=boundary,
         )
 
     def _withhold(self, hit: Withheld) -> Release:

@@ -1,10 +1,13 @@
 """The cast, and the doors they come through."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from chat.engine import Engine, close_engine
@@ -24,6 +27,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
             if not shutil.which("chromium"):
                 item.add_marker(pytest.mark.skip(reason="no Chromium: sudo apt-get install chromium"))
+    # Playwright keeps an event loop running in this thread, which async tests after it would stumble over.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture
@@ -32,6 +37,28 @@ def shared_data():
     if not SHARED.is_dir():
         pytest.skip(f"no evaluation sets at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def work_threads_closed():
+    """Closes the connections that the work threads keep on SQLite, each in its own thread."""
+    yield
+    from chat.work import _threads
+
+    everyone = threading.Barrier(len(_threads._threads) or 1)
+
+    def close():
+        everyone.wait(timeout=5)
+        connections.close_all()
+
+    for closed in [_threads.submit(close) for _ in _threads._threads]:
+        closed.result(timeout=10)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings):
+    """A good password hash takes half a second, on purpose; tests make hundreds."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def make_parent(name):
@@ -80,3 +107,5 @@ async def engine():
     chat.engine._engine = Engine()
     yield chat.engine._engine
     await close_engine()
+    # `AsyncClient` runs sync middleware in asgiref's thread, and leaves its connection open.
+    await sync_to_async(connections.close_all)()

@@ -50,7 +50,12 @@ async def chat_stream(request: HttpRequest, body: ChatIn) -> StreamResponse:
     return StreamResponse(json_frames(follow(turn.stream, last_event_id(request))))
 
 
-@router.post("/chat", response={200: ChatOut, 502: ProblemOut, 504: ProblemOut}, summary="Ask, and wait")
+@router.post(
+    "/chat",
+    response={200: ChatOut, 502: ProblemOut, 504: ProblemOut},
+    exclude_unset=True,
+    summary="Ask, and wait",
+)
 async def chat(request: HttpRequest, body: ChatIn) -> HttpResponse | dict[str, Any]:
     turn = await doors.ask(request, ask_of(body))
     transcript, _last = await whole(turn.stream)

@@ -5,22 +5,23 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from chat import access, doors
 from chat.api.cursors import ById, ByUse, decode_cursor, encode_cursor
-from chat.api.schemas import ConversationIn, ConversationOut, ConversationsOut, MessagesOut
+from chat.api.schemas import NO_NUL, ConversationIn, ConversationOut, ConversationsOut, MessagesOut
 from chat.models import Conversation, Person
 from chat.wire import conversation_to_wire, message_to_wire
 
 router = Router()
 
 Limit = Annotated[int, Query(ge=1, le=100)]
+Words = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 
 
 @router.get("", response=ConversationsOut, summary="Conversations, the most recently used first")
 async def list_conversations(
-    request: HttpRequest, cursor: str = "", limit: Limit = 20, q: str = ""
+    request: HttpRequest, cursor: str = "", limit: Limit = 20, q: Words = ""
 ) -> dict[str, Any]:
     def page(person: Person | None) -> dict[str, Any]:
         rows = access.conversations(person).counted()
@@ -64,9 +65,9 @@ async def rename_conversation(
 @router.delete(
     "/{uuid:conversation_id}", response={204: None}, summary="Delete a conversation with all in it"
 )
-async def remove_conversation(request: HttpRequest, conversation_id: UUID) -> tuple[int, None]:
+async def remove_conversation(request: HttpRequest, conversation_id: UUID) -> Status[None]:
     await doors.delete_conversation(request, conversation_id)
-    return 204, None
+    return Status(204, None)
 
 
 @router.get(

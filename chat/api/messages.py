@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 
 from chat import doors, feedback
 from chat.api.schemas import FeedbackIn, FeedbackOut
@@ -24,9 +24,9 @@ async def put_feedback(request: HttpRequest, message_id: UUID, body: FeedbackIn)
 
 
 @router.delete("/{uuid:message_id}/feedback", response={204: None}, summary="Take a rating back")
-async def delete_feedback(request: HttpRequest, message_id: UUID) -> tuple[int, None]:
+async def delete_feedback(request: HttpRequest, message_id: UUID) -> Status[None]:
     await doors.with_visitor(request, lambda person: feedback.take_back(person, message_id))
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/{uuid:message_id}/retry", summary="Have a failed, stopped or cut-off answer tried again")

@@ -9,6 +9,8 @@ from pydantic import ConfigDict, StringConstraints
 
 REASON_CHARS = 60
 COMMENT_CHARS = 2000
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL character. A message may hold one: the sanitiser takes it out."""
 
 
 class ChatIn(Schema):
@@ -21,7 +23,9 @@ class ChatIn(Schema):
     model: str | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
     country: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_upper=True)] | None = None
-    clientMessageId: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    clientMessageId: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)] | None = (
+        None
+    )
 
 
 class ActionOut(Schema):
@@ -93,17 +97,19 @@ class ConversationsOut(Schema):
 class ConversationIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+    title: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)
+    ]
 
 
 class FeedbackIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
     rating: Literal["up", "down"]
-    reasons: list[Annotated[str, StringConstraints(min_length=1, max_length=REASON_CHARS)]] = Field(
-        default_factory=list, max_length=20
-    )
-    comment: Annotated[str, StringConstraints(max_length=COMMENT_CHARS)] = ""
+    reasons: list[
+        Annotated[str, StringConstraints(min_length=1, max_length=REASON_CHARS, pattern=NO_NUL)]
+    ] = Field(default_factory=list, max_length=20)
+    comment: Annotated[str, StringConstraints(max_length=COMMENT_CHARS, pattern=NO_NUL)] = ""
 
 
 class FeedbackOut(Schema):

@@ -25,8 +25,9 @@ from chat.rendering import (
     html_frames,
     message_view,
     notice_view,
+    with_text_so_far,
 )
-from chat.streams import follow
+from chat.streams import follow, so_far
 from chat.turns import Ask, Turn, stop_turn
 from chat.web.errors import kindly, to_login
 from streaming.events import notice_from_wire
@@ -34,6 +35,7 @@ from streaming.responses import StreamResponse
 
 LISTED = 50
 COMMENT_CHARS = 2000
+CLIENT_ID_CHARS = 64
 
 
 def suggestions() -> list[str]:
@@ -78,7 +80,7 @@ async def _page(
             "conversation": shown,
             "conversations": list(access.conversations(person)[:LISTED]),
             "messages": messages,
-            "streaming": any(message.status == Status.STREAMING for message in messages),
+            "refresh": _refresh_address(request, messages),
             "follow": True,
             "suggestions": suggestions(),
             "client_message_id": str(uuid.uuid4()),
@@ -88,8 +90,25 @@ async def _page(
 
     status = more.pop("status", 200)
     context = await doors.with_visitor(request, load) | more
+    context["messages"] = [await _as_it_stands(message) for message in context["messages"]]
     get_token(request)
     return render(request, "chat/page.html", context, status=status)
+
+
+async def _as_it_stands(message: MessageView) -> MessageView:
+    if message.status != Status.STREAMING or message.stream_uuid is None:
+        return message
+    return with_text_so_far(message, await so_far(message.stream_uuid))
+
+
+def _refresh_address(request: HttpRequest, messages: list[MessageView]) -> str | None:
+    """Where a page without JavaScript looks again while an answer is written: at that answer, at another
+    address each time, since a browser does not load the same address with a fragment twice.
+    """
+    running = [message.uuid for message in messages if message.status == Status.STREAMING]
+    again = request.GET.get("again", "0")
+    count = int(again) + 1 if again.isdecimal() and len(again) < 6 else 1
+    return f"{request.path}?again={count}#m-{running[-1]}" if running else None
 
 
 def _messages(shown: Conversation, person: Person | None) -> list[MessageView]:
@@ -136,7 +155,7 @@ async def send(request: HttpRequest) -> HttpResponseBase:
     message = Ask(
         message=form.get("message", ""),
         conversation=conversation_uuid,
-        client_message_id=form.get("client_message_id") or None,
+        client_message_id=form.get("client_message_id", "").replace("\0", "")[:CLIENT_ID_CHARS] or None,
     )
     try:
         turn = await doors.ask(request, message)
@@ -226,7 +245,7 @@ async def stop(request: HttpRequest, stream_uuid: uuid.UUID) -> HttpResponse:
 async def rate(request: HttpRequest, message_uuid: uuid.UUID) -> HttpResponse:
     """Keep, change or clear what a person thinks of an answer."""
     rating = request.POST.get("rating", "")
-    comment = request.POST.get("comment", "").strip()
+    comment = request.POST.get("comment", "").replace("\0", "").strip()
     if rating not in (*Rating.values, "clear") or len(comment) > COMMENT_CHARS:
         return await _refused(request, Invalid(_("This rating is not known.")), None, draft="")
 

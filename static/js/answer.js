@@ -1,0 +1,17 @@
+// Beside an answer: copy it; leave the page so that Back does not return to it.
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    await navigator.clipboard?.writeText(document.getElementById(copy.dataset.copy).innerText);
+    const use = copy.querySelector("use");
+    const icon = use.getAttribute("href");
+    use.setAttribute("href", icon.replace(/#.*/, "#done"));
+    setTimeout(() => use.setAttribute("href", icon), 1500);
+  }
+  const leave = event.target.closest("[data-leave]");
+  if (leave) {
+    event.preventDefault();
+    document.body.hidden = true;
+    location.replace(leave.href);
+  }
+});

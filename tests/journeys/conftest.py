@@ -1,0 +1,54 @@
+"""One product for all journeys, and a browser that reports what should not happen."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.product import start_product
+from tests.streaming.simulator.process import start_simulator
+
+ARTEFACTS = Path(__file__).parents[2] / "test-artifacts"
+CHROMIUM = [
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+]
+
+
+@pytest.fixture(scope="session")
+def simulator():
+    """Slow enough to see an answer grow, quick enough for a test."""
+    with start_simulator("--tokens-per-second", "80", "--first-token-ms", "300") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def product(simulator, tmp_path_factory):
+    with start_product(simulator, tmp_path_factory.mktemp("product")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args():
+    return {"executable_path": "/usr/bin/chromium", "chromium_sandbox": False, "args": CHROMIUM}
+
+
+@pytest.fixture
+def console(page):
+    """What the page complains of: script errors, and everything that the CSP stopped. Must stay empty."""
+    said = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    yield said
+    assert said == []
+
+
+@pytest.fixture
+def shot(page):
+    """Writes a screenshot as an artefact, for people to look at."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    return lambda name: page.screenshot(path=ARTEFACTS / f"{name}.png")
