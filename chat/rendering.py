@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.markdown import LiveMarkdown, render
 from chat.models import Feedback, Message, Person, Role
+from safety.cards import names_a_country
 from streaming import sse
 from streaming.events import Event, Metadata, Notice, Token, Transcript, notice_from_wire
 from streaming.log.base import Entry
@@ -23,13 +24,22 @@ DONE = sse.frame(b"", event="done")
 
 
 @dataclass(frozen=True, slots=True)
+class ActionView:
+    """Something to do; `main` is the large button."""
+
+    label: str
+    href: str
+    main: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeView:
-    """A card. `html` is safe; the first action is the one that matters."""
+    """A card. `html` is safe."""
 
     category: str
     severity: str
     html: SafeString
-    actions: Sequence[Any]
+    actions: Sequence[ActionView]
     replaced: bool
 
 
@@ -56,7 +66,10 @@ def notice_view(notice: Notice) -> NoticeView:
         category=notice.category,
         severity=notice.severity,
         html=_safe(render(notice.content)),
-        actions=notice.actions,
+        actions=[
+            ActionView(link.label, link.href, main=position == 0 or names_a_country(link.label))
+            for position, link in enumerate(notice.actions)
+        ],
         replaced=notice.replace_from is not None,
     )
 

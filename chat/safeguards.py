@@ -15,7 +15,7 @@ from safety.check import perform_comprehensive_safety_check
 from safety.guard import Withheld
 from safety.latch import FOLLOW_UP, HAND_OFF, OPEN_MINUTES, RESOLVED
 from safety.sanitize import SanitizedText, TextTooLong, sanitize_input
-from safety.verdict import Action, Category, OpenEmergency, Severity, Verdict
+from safety.verdict import Action, Category, Finding, OpenEmergency, Severity, Verdict
 from streaming.events import Link, Notice
 
 CRISIS_CARD = "self_harm_crisis"
@@ -95,14 +95,21 @@ def notice_of_card(
 
 
 def question_notices(verdict: Verdict, *, language: str | None, country: str | None) -> tuple[Notice, ...]:
-    """The cards of a verdict, the gravest first. A card that an earlier turn showed comes as a reminder."""
-    shown_before = {finding.card for finding in verdict.findings if finding.rule_id in (FOLLOW_UP, HAND_OFF)}
-    fresh = {finding.card for finding in verdict.findings if finding.rule_id not in (FOLLOW_UP, HAND_OFF)}
-    notices = []
-    for name in verdict.cards:
+    """The gravest card of each category, gravest first: several with the same call to make only bury it.
+
+    A card that an earlier turn showed comes as a reminder.
+    """
+    first_of_each: dict[Category, Finding] = {}
+    for finding in verdict.findings:
+        if finding.card:
+            first_of_each.setdefault(finding.category, finding)
+    notices: dict[str, Notice] = {}
+    for finding in first_of_each.values():
+        name = finding.card or ""
         notice = notice_of_card(name, language=language, country=country)
-        notices.append(_reminder(notice) if name in shown_before - fresh else notice)
-    return tuple(notices)
+        carried_on = finding.rule_id in (FOLLOW_UP, HAND_OFF)
+        notices.setdefault(name, _reminder(notice) if carried_on else notice)
+    return tuple(notices.values())
 
 
 def _reminder(notice: Notice) -> Notice:

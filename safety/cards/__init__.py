@@ -1,5 +1,5 @@
 """What we say instead of an answer, and whom to call, with source and date. Never written by a model."""
 
-from safety.cards.cards import Card, CardAction, UnknownCard, all_card_ids, card
+from safety.cards.cards import Card, CardAction, UnknownCard, all_card_ids, card, names_a_country
 
-__all__ = ["Card", "CardAction", "UnknownCard", "all_card_ids", "card"]
+__all__ = ["Card", "CardAction", "UnknownCard", "all_card_ids", "card", "names_a_country"]

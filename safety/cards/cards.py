@@ -70,6 +70,13 @@ def all_card_ids() -> tuple[str, ...]:
     return tuple(card_data(None)[0])
 
 
+def names_a_country(label: str) -> bool:
+    """Whether a label is one of several for a reader of unknown country, of equal weight."""
+    words = card_data(None)[1]
+    beginnings = (words.in_label.format(country=place.name, label="") for place in countries().values())
+    return label.startswith(tuple(beginnings))
+
+
 def _code(country: str | None) -> str:
     code = (country or "").upper()
     return "GB" if code == "UK" else code

@@ -15,7 +15,20 @@ addEventListener("scroll", () => {
   if (atEnd) pill.hidden = true;
 }, { passive: true });
 
+// An emergency card is read from its top: going with the end would push it out of sight.
+const carded = new Set();
+const toCard = () => {
+  const card = log.querySelector('.answer:last-of-type .card[data-severity="emergency"]');
+  const article = card?.closest(".answer");
+  if (!article || carded.has(article.id)) return false;
+  carded.add(article.id);
+  atEnd = false;
+  card.scrollIntoView({ block: "start" });
+  return true;
+};
+
 new ResizeObserver(() => {
+  if (atEnd && toCard()) return;
   if (atEnd) toEnd();
   else pill.hidden = distance() < NEAR || !log.querySelector('.answer[data-status="streaming"]');
 }).observe(log);
