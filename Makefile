@@ -24,14 +24,14 @@ setup: .venv/.runtime assets
 		"or name it: make run PY=/path/to/python3.12" >&2; exit 1; }
 	@echo "Setting up with $(PY) ..."
 	@test -x $(BIN)/python || "$(PY)" -m venv .venv
-	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable .
+	@$(BIN)/python -m pip install -qq --upgrade pip
+	@$(BIN)/python -m pip install -qq --constraint requirements.lock .
 	@touch $@
 
 setup-dev: .venv/.dev assets
 
 .venv/.dev: .venv/.runtime
-	@$(BIN)/python -m pip install --quiet --constraint requirements.lock --group dev
+	@$(BIN)/python -m pip install -qq --constraint requirements.lock --group dev
 	@touch $@
 
 assets: node_modules/.installed

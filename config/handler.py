@@ -6,6 +6,8 @@ from typing import Any
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.core.signals import request_started
+from django.db import close_old_connections, reset_queries
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -45,6 +47,9 @@ class SharedThreads(ThreadSensitiveContext):
 class StreamingASGIHandler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
+        # `WorkThreads` gives connections back, after each piece of work and in the thread that had them.
+        request_started.disconnect(close_old_connections)
+        request_started.disconnect(reset_queries)
         self._threads = WorkThreads(settings.REQUEST_THREADS, thread_name_prefix="request")
         self._waiting = 0
 
@@ -61,8 +66,19 @@ class StreamingASGIHandler(ASGIHandler):
         if _body_length(scope) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             await self.send_response(problem(MessageTooLarge(_("The request is too large."))), send)
             return
-        async with SharedThreads(self._threads):
-            await self.handle(scope, receive, send)
+        try:
+            async with SharedThreads(self._threads):
+                await self.handle(scope, receive, send)
+        except _BodyTooLong:
+            await self.send_response(problem(MessageTooLarge(_("The request is too large."))), send)
+
+    async def read_body(self, receive: Any) -> Any:
+        body = _BoundedBody(receive)
+        file = await super().read_body(body.receive)
+        if body.is_too_long:
+            file.close()
+            raise _BodyTooLong
+        return file
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
         """The response to a request, or 503 where too many others are waiting for theirs."""
@@ -81,6 +97,27 @@ class StreamingASGIHandler(ASGIHandler):
         )
         response._handler_class = self.__class__  # type: ignore[attr-defined]
         return response
+
+
+class _BodyTooLong(Exception):
+    """More came than may; a chunked body says its length nowhere."""
+
+
+class _BoundedBody:
+    """What comes of a body, cut off where it becomes longer than it may."""
+
+    def __init__(self, receive: Any) -> None:
+        self._receive = receive
+        self._read = 0
+
+    @property
+    def is_too_long(self) -> bool:
+        return self._read > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    async def receive(self) -> Any:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        return {"type": "http.request", "more_body": False} if self.is_too_long else message
 
 
 def _body_length(scope: Any) -> int:

@@ -60,7 +60,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         rows: QuerySet[Conversation] = super().get_queryset(request)
-        return rows.annotate(message_count=Count("messages"))
+        return rows.annotate(message_count=Count("messages", distinct=True))  # a search joins them again
 
     @admin.display(description=_("messages"), ordering="message_count")
     def messages(self, conversation: Conversation) -> int:

@@ -26,16 +26,16 @@ def _check_body(request: HttpRequest) -> None:
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise MessageTooLarge(_("The request is too large."))
-    if length and request.content_type != "application/json":
+    if request.body and request.content_type != "application/json":
         raise UnsupportedMediaType(_("Send JSON, with Content-Type: application/json."))
 
 
 def _is_foreign(request: HttpRequest) -> bool:
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None and site not in ("same-origin", "none"):
-        return True
+    """By the origin that the browser names, and where it names none, by its own word on it."""
     origin = request.headers.get("Origin")
-    return origin is not None and not _is_ours(request, origin)
+    if origin is not None:
+        return not _is_ours(request, origin)
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
 
 
 def _is_ours(request: HttpRequest, origin: str) -> bool:

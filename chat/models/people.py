@@ -1,20 +1,33 @@
 """Who talks: a person, with an account or as a guest."""
 
 import uuid
+from typing import ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth import models as auth_models
 from django.db import models
 from django.db.models import Q
 
 
-class User(AbstractUser):
+class UserManager(auth_models.UserManager["User"]):
+    """Accounts with the person behind them, in one query: every request of an account needs both."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> models.QuerySet["User"]:
+        return super().get_queryset().select_related("person")
+
+
+class User(auth_models.AbstractUser):
     """An account: for parents (who sign in by e-mail), reviewers and staff."""
+
+    objects: ClassVar[UserManager] = UserManager()
 
 
 class PersonQuerySet(models.QuerySet["Person"]):
     def of_user(self, user: User) -> "Person":
         """The person behind an account, made at its first visit."""
-        return self.get_or_create(user=user)[0]
+        known = getattr(user, "person", None)
+        return known or self.get_or_create(user=user)[0]
 
     def of_guest(self, key: uuid.UUID) -> "Person":
         """The person behind a guest's session, made at the first thing worth keeping."""

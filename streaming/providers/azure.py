@@ -77,12 +77,23 @@ class _End:
 
 
 async def _pieces(body: AsyncIterator[bytes]) -> AsyncIterator[list[Piece]]:
-    """The pieces of each read together."""
+    """The pieces of each read together. What a read brought before an error in it is not lost."""
     splitter = DataSplitter()
     async for chunk in body:
-        frames = list(splitter.feed(chunk))
-        if pieces := [read_frame(data) for data in frames if data != b"[DONE]"]:
+        pieces, error = _read(splitter.feed(chunk))
+        if pieces:
             yield pieces
+        if error:
+            raise error
+
+
+def _read(frames: Iterator[bytes]) -> tuple[list[Piece], ProviderError | None]:
+    pieces: list[Piece] = []
+    try:
+        pieces.extend(read_frame(data) for data in frames if data != b"[DONE]")
+    except ProviderError as error:
+        return pieces, error
+    return pieces, None
 
 
 @contextmanager
