@@ -65,7 +65,7 @@ browser: ## Chromium for the browser tests, from Debian where we may install it
 check: setup-dev ## format, lint, types, import rules, migrations, deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/lint-imports
 	NIGHTLIGHT_DEMO=on $(BIN)/mypy .
 	NIGHTLIGHT_DEMO=on $(BIN)/python manage.py makemigrations --check --dry-run
@@ -76,7 +76,6 @@ check: setup-dev ## format, lint, types, import rules, migrations, deployment se
 format: setup-dev ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/djlint --reformat --quiet templates
 
 bench: setup-dev ## CPU per token, first token, memory, threads: against a FastAPI passthrough
 	$(BIN)/python -m benchmarks

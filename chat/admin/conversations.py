@@ -52,7 +52,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     search_help_text = _("Words in the title or in any message")
     date_hierarchy = "updated_at"
     ordering = ["-updated_at"]
-    fields = ["title", "owner", "created_at", "updated_at", "transcript"]
+    fields = [("title", "owner"), ("created_at", "updated_at"), "transcript"]
     readonly_fields = ["transcript"]
 
     class Media:

@@ -59,7 +59,7 @@ class FeedbackAdmin(ReviewAdmin):
 @admin.register(SafetyEvent)
 class SafetyEventAdmin(ReviewAdmin):
     review_fields = ["review_label", *REVIEW_FIELDS]
-    list_display = ["created_at", "severity", "category", "direction", "action", "answer", "review_status"]
+    list_display = ["created_at", "severity", "category", "answer", "direction", "action", "review_status"]
     list_filter = ["review_status", "severity", "category", "direction", "action", "review_label"]
     list_select_related = ["message"]
     search_fields = ["text", "rule_ids", "message__content"]
