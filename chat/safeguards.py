@@ -56,7 +56,7 @@ def urgent_notices(message: str, *, language: str | None, country: str | None) -
         return []
     if verdict.severity is not Severity.EMERGENCY:
         return []
-    return [notice_of_card(name, language=language, country=country) for name in verdict.cards]
+    return list(question_notices(verdict, language=language, country=country))
 
 
 def open_emergency(question: Message) -> OpenEmergency | None:

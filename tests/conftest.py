@@ -41,17 +41,21 @@ def shared_data():
 
 @pytest.fixture(scope="session", autouse=True)
 def work_threads_closed():
-    """Closes the connections that the work threads keep on SQLite, each in its own thread."""
     yield
     from chat.work import _threads
 
-    everyone = threading.Barrier(len(_threads._threads) or 1)
+    close_connections_of(_threads)
+
+
+def close_connections_of(threads):
+    """Close the connections that the threads of a pool keep on SQLite, each in its own thread."""
+    everyone = threading.Barrier(len(threads._threads) or 1)
 
     def close():
         everyone.wait(timeout=5)
         connections.close_all()
 
-    for closed in [_threads.submit(close) for _ in _threads._threads]:
+    for closed in [threads.submit(close) for _ in threads._threads]:
         closed.result(timeout=10)
 
 

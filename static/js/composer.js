@@ -5,7 +5,7 @@ const id = form.elements.namedItem("client_message_id");
 const problem = document.querySelector("#problem");
 const RETRIES = 3;
 
-const draftKey = `draft:${location.pathname}`;
+let draftKey = `draft:${location.pathname}`;
 let tried = false; // the message in the box was sent at least once, so its id is used
 let taken = true; // the server has answered the last request
 let failures = 0;
@@ -24,8 +24,9 @@ const grow = () => {
 
 const keep = () => {
   try {
+    sessionStorage.removeItem(draftKey);
+    draftKey = `draft:${location.pathname}`; // a first message gives the page another address
     if (box.value) sessionStorage.setItem(draftKey, box.value);
-    else sessionStorage.removeItem(draftKey);
   } catch {
     // Storage is off: the draft lasts as long as the page.
   }

@@ -39,8 +39,11 @@ async def tail(
     of silence. Ends at once where `after` is already the end. Raises `StreamNotFound` before the first batch.
     """
     batch = await log.read(stream_id, after)
-    if not batch and after and await _ended_by(log, stream_id, after):
-        return
+    if not batch and after:
+        # The reader has all of it, or names an id that is not there yet: it goes on from the last one.
+        after, is_ended = await _last(log, stream_id)
+        if is_ended:
+            return
     while True:
         yield batch
         if batch:
@@ -50,6 +53,6 @@ async def tail(
         batch = await log.wait(stream_id, after, keepalive)
 
 
-async def _ended_by(log: Log, stream_id: str, after: int) -> bool:
+async def _last(log: Log, stream_id: str) -> tuple[int, bool]:
     entries = await log.read(stream_id, 0)
-    return bool(entries) and entries[-1][0] <= after and isinstance(entries[-1][1], TERMINAL)
+    return (entries[-1][0], isinstance(entries[-1][1], TERMINAL)) if entries else (0, False)

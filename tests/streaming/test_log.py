@@ -45,6 +45,15 @@ async def test_readers_that_join_at_any_moment_see_all_of_it(log, k):
     assert await asyncio.wait_for(reader, 5) == list(enumerate(EVENTS, start=1))
 
 
+async def test_reader_who_names_an_id_that_is_not_there_yet_goes_on_from_the_last_one(log):
+    await write(log, EVENTS[:2])
+    reader = asyncio.create_task(read(log, after=99))
+    await asyncio.sleep(0.01)
+    for event in EVENTS[2:]:
+        await log.append("s", event)
+    assert await asyncio.wait_for(reader, 5) == list(enumerate(EVENTS, start=1))[2:]
+
+
 async def test_many_readers_get_the_same(log):
     await log.open("s")
     readers = [asyncio.create_task(read(log)) for _ in range(20)]

@@ -1,5 +1,7 @@
 """Frames out and in: golden bytes, and the cut law of the splitter."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def test_splitter_gives_the_same_byte_by_byte(stream):
 @given(st.binary(), st.lists(st.integers(0, 200)))
 def test_splitter_takes_any_bytes_cut_anywhere(stream, cuts):
     edges = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(edges)]
     assert split(*pieces) == split(stream)
 
 

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +28,11 @@ class Command(BaseCommand):
         host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
         if not (port.isdecimal() and 0 < int(port) < 65536):
             raise CommandError(f"PORT must be a number from 1 to 65535; {port!r} is not.")
+        signal.signal(signal.SIGTERM, _interrupt)  # whoever ends only us must not leave the others running
+        with suppress(KeyboardInterrupt):  # on its way here it ends what was started
+            self._serve(host, port)
+
+    def _serve(self, host: str, port: str) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         _make_admin()
         with ExitStack() as stack:
@@ -56,6 +62,10 @@ class Command(BaseCommand):
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _is_simulated(environment: dict[str, str]) -> bool:
@@ -91,18 +101,16 @@ def _simulator() -> Iterator[str]:
 def _process(
     command: list[str], environment: dict[str, str], **options: Any
 ) -> Iterator[subprocess.Popen[Any]]:
-    """A process that ends with us. Ctrl-C reaches it by itself; we wait for its orderly end."""
+    """A process that ends with us, in order."""
     process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, **options)  # noqa: S603
     try:
         yield process
-    except KeyboardInterrupt:
-        pass
     finally:
         _end(process)
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         process.terminate()
         process.wait(timeout=8)
@@ -112,4 +120,5 @@ def _end(process: subprocess.Popen[Any]) -> None:
     finally:
         if process.stdout:
             process.stdout.close()
-        signal.signal(signal.SIGINT, previous)
+        for number, action in previous.items():
+            signal.signal(number, action)
