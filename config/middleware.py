@@ -58,14 +58,23 @@ class Csrf(OnTheLoop, CsrfViewMiddleware):
 
 
 class Session(SessionMiddleware):
-    """Only a session that was changed has to be saved, and that takes a thread."""
+    """Only a session that was changed has to be saved, and that takes a thread.
+
+    Django keeps no session of a request that failed with a 5xx. Here an answer that failed is a reply like any
+    other (a problem document): without their cookie a guest would lose what was saved of it.
+    """
 
     async def __acall__(self, request: Any) -> HttpResponseBase:
         self.process_request(request)
         response = await self.get_response(request)  # type: ignore[misc]
-        if request.session.modified:
-            return await sync_to_async(self.process_response)(request, response)
-        return self.process_response(request, response)
+        if not request.session.modified:
+            return self.process_response(request, response)
+        status = response.status_code
+        if response.headers.get("Content-Type") == "application/problem+json":
+            response.status_code = 200
+        kept: HttpResponseBase = await sync_to_async(self.process_response)(request, response)
+        kept.status_code = status
+        return kept
 
 
 IN_PLACE_OF = {

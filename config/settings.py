@@ -28,17 +28,18 @@ REQUEST_THREADS = env.whole("REQUEST_THREADS", 6, least=1)
 REQUEST_QUEUE = env.whole("REQUEST_QUEUE", 1000, least=1)
 
 
-def _demo_secret_key() -> str:
-    """Made once and kept, so that a second start of the demo keeps its sessions."""
-    path = STATE_DIR / "secret_key"
+def _demo_secret(name: str, size: int) -> str:
+    """Made once and kept, so that a second start of the demo keeps its sessions and its admin."""
+    path = STATE_DIR / name
     if not path.exists():
         STATE_DIR.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(64))
+        path.write_text(secrets.token_urlsafe(size))
     return path.read_text()
 
 
-SECRET_KEY = env.text("SECRET_KEY") or (_demo_secret_key() if DEMO else "")
+DEMO_ADMIN_PASSWORD = _demo_secret("admin_password", 9) if DEMO else ""
+SECRET_KEY = env.text("SECRET_KEY") or (_demo_secret("secret_key", 64) if DEMO else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
         "SECRET_KEY must be set (50 random characters or more). For a first look without set-up: make run."

@@ -49,6 +49,7 @@ os.environ.update(
     ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
     GUEST_ACCESS="on",
     HTTPS="off",
+    LOG_LEVEL="WARNING",
     STATE_DIR=tempfile.mkdtemp(prefix="nightlight-test-"),
     AZURE_OPENAI_ENDPOINT="https://azure.test",
     AZURE_OPENAI_API_KEY="key-for-tests",

@@ -66,10 +66,18 @@ def read_frame(data: bytes) -> Piece:
 
 
 def _read_choice(choice: _Choice, usage: Usage | None) -> Piece:
-    if choice.finish_reason == "content_filter":
+    if choice.finish_reason == "content_filter" or _is_late_stop(choice):
         raise filtered_error("the answer was stopped by the content filter", choice.content_filter_results)
     text = (choice.delta.content or choice.delta.refusal or "") if choice.delta else ""
     return Piece(text, choice.finish_reason, usage)
+
+
+def _is_late_stop(choice: _Choice) -> bool:
+    """The asynchronous filter speaks in frames of its own, up to 1,000 characters after what it found."""
+    if choice.delta is not None or not choice.content_filter_results:
+        return False
+    results = choice.content_filter_results.values()
+    return any(isinstance(result, dict) and result.get("filtered") for result in results)
 
 
 def error_of_body(body: Mapping[str, Any] | str, status: int | None = None) -> ProviderError:

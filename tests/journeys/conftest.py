@@ -32,6 +32,24 @@ def product(simulator, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def swift(tmp_path_factory):
+    """A product with a simulator that is as fast as it is asked to be: where nobody watches."""
+    with (
+        start_simulator("--tokens-per-second", "1000", "--first-token-ms", "0") as simulator,
+        start_product(simulator, tmp_path_factory.mktemp("swift")) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gated(simulator, tmp_path_factory):
+    """A product for people with an account only, each of whom may send one message an hour."""
+    settings = {"GUEST_ACCESS": "off", "RATE_LIMIT_MESSAGES": "1/h"}
+    with start_product(simulator, tmp_path_factory.mktemp("gated"), **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args():
     return {"executable_path": "/usr/bin/chromium", "chromium_sandbox": False, "args": CHROMIUM}
 

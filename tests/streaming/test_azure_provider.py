@@ -32,6 +32,11 @@ ANNOTATION = {
 }
 
 
+FOUND_LATE = {
+    "choices": [{"index": 0, "content_filter_results": {"violence": {"filtered": True, "severity": "high"}}}]
+}
+
+
 def token(text, **more):
     return {
         "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None, **more}],
@@ -179,6 +184,12 @@ def blocked(category="violence"):
             sse(token("a"), done=False), ErrorCode.STREAM_INTERRUPTED, set(), id="clean end without a reason"
         ),
         pytest.param(sse(token("a"), blocked()), ErrorCode.CONTENT_FILTERED, {"violence"}, id="filter"),
+        pytest.param(
+            sse(token("a"), STOP, FOUND_LATE),
+            ErrorCode.CONTENT_FILTERED,
+            {"violence"},
+            id="async filter, late",
+        ),
         pytest.param(
             sse(token("a"), blocked("self-harm")), ErrorCode.CONTENT_FILTERED, {"self_harm"}, id="self-harm"
         ),

@@ -15,7 +15,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from chat.models import User
 
 ADMIN = "admin"
-ADMIN_PASSWORD = "nightlight-demo"  # noqa: S105  printed, and only where NIGHTLIGHT_DEMO is on
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LISTENING = "Simulator listening on "
 
 
@@ -41,6 +41,8 @@ class Command(BaseCommand):
                 environment["AZURE_OPENAI_ENDPOINT"] = stack.enter_context(_simulator())
                 environment["AZURE_OPENAI_API_KEY"] = "simulator"
                 environment["AZURE_OPENAI_DEPLOYMENT"] = environment["MODEL_LABEL"] = "simulator"
+            if host not in LOOPBACK:  # asked to serve a network, it must answer to the names it has there
+                environment.setdefault("ALLOWED_HOSTS", "*")
             self._tell_addresses(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", environment)
             # Before the server's own signal handling is there, Ctrl-C must still end the simulator.
             server = stack.enter_context(_process(_server_command(host, port), environment))
@@ -55,7 +57,7 @@ class Command(BaseCommand):
             "  Nightlight is starting (demo)",
             f"  Chat page      {address}/",
             f"  API            {address}/api/v1/docs",
-            f"  Admin          {address}/admin/   user {ADMIN}   password {ADMIN_PASSWORD}",
+            f"  Admin          {address}/admin/   user {ADMIN}   password {settings.DEMO_ADMIN_PASSWORD}",
             f"  Answers from   {model}" + ("  (simulator, no model)" if _is_simulated(environment) else ""),
             "  Ctrl-C stops everything.",
             "",
@@ -76,8 +78,8 @@ def _make_admin() -> None:
     admin, _made = User.objects.get_or_create(
         username=ADMIN, defaults={"is_staff": True, "is_superuser": True, "email": "admin@example.org"}
     )
-    if not admin.check_password(ADMIN_PASSWORD):
-        admin.set_password(ADMIN_PASSWORD)
+    if not admin.check_password(settings.DEMO_ADMIN_PASSWORD):
+        admin.set_password(settings.DEMO_ADMIN_PASSWORD)
         admin.save()
 
 

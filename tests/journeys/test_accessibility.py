@@ -1,0 +1,261 @@
+"""Everyone can use every page: axe's rules, contrast, room for a thumb, no sideways scroll, few bytes."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.journeys.product import sign_up
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+PHONE = {"width": 390, "height": 844}
+SMALL_PHONE = {"width": 320, "height": 640}
+WIDE = {"width": 1280, "height": 800}
+LONG_WORD = "A" * 90
+ADMIN = "User.objects.create_superuser('axe', 'axe@example.org', 'a-long-password-4u')"
+
+
+@cache
+def axe():
+    return Axe()
+
+
+def ask(page, text):
+    page.locator("#message").fill(text)
+    page.locator("#send").click()
+
+
+def wait_until(page, status):
+    expect(page.locator(".answer").last).to_have_attribute("data-status", status, timeout=20_000)
+
+
+# --- The pages in all their states --------------------------------------------------------------------------
+
+
+def empty(page, product, gated):
+    page.goto(product.url)
+
+
+def answered(page, product, gated):
+    page.goto(product.url)
+    ask(page, f"{LONG_WORD} [[simulate markdown delay=0]]")
+    wait_until(page, "complete")
+    page.get_by_role("button", name="This helped").click()
+    expect(page.locator(".comment")).to_be_visible()
+
+
+def streaming(page, product, gated):
+    page.goto(product.url)
+    ask(page, "Tell me about sleep [[simulate long tokens=600 delay=12]]")
+    expect(page.locator(".live")).not_to_be_empty(timeout=10_000)
+
+
+def urgent(page, product, gated):
+    page.goto(product.url)
+    ask(page, "baby won't wake to feed and his lips look blue")
+    expect(page.locator(".card").first).to_be_visible(timeout=10_000)
+
+
+def failed(page, product, gated):
+    page.goto(product.url)
+    ask(page, "What helps with colic? [[simulate 503]]")
+    wait_until(page, "failed")
+
+
+def corrected(page, product, gated):
+    page.goto(product.url)
+    ask(page, "Can my baby have honey? [[simulate unsafe topic=honey delay=0]]")
+    wait_until(page, "refused")
+
+
+def limited(page, product, gated):
+    sign_up(page, gated)
+    ask(page, "What helps with colic? [[simulate none tokens=20 delay=0]]")
+    wait_until(page, "complete")
+    ask(page, "and at night?")
+    expect(page.locator("#problem .problem")).to_be_visible()
+
+
+def welcome(page, product, gated):
+    page.goto(gated.url)
+    expect(page.get_by_role("link", name="Make an account")).to_be_visible()
+
+
+def at(path):
+    def go(page, product, gated):
+        page.goto(product.url + path)
+
+    return go
+
+
+def wrong_password(page, product, gated):
+    page.goto(f"{product.url}/accounts/login/")
+    page.locator("[name=login]").fill("nobody@example.org")
+    page.locator("[name=password]").fill("not-the-password")
+    page.locator("form button[type=submit]").last.click()
+    expect(page.locator("[role=alert], .errorlist, .problem").first).to_be_visible()
+
+
+CHAT = [empty, answered, streaming, urgent, failed, corrected, limited]
+OTHERS = {
+    "welcome": welcome,
+    "login": at("/accounts/login/"),
+    "wrong-password": wrong_password,
+    "signup": at("/accounts/signup/"),
+    "password-reset": at("/accounts/password/reset/"),
+    "404": at("/c/00000000-0000-0000-0000-000000000000/"),
+}
+PAGES = {state.__name__: state for state in CHAT} | OTHERS
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_accessible_in_both_lights_and_at_every_width(page, swift, gated, shot, name):
+    page.set_viewport_size(WIDE)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    PAGES[name](page, swift, gated)
+    found = violations(page, "wide dawn")
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    page.set_viewport_size(PHONE)
+    shot(f"page-{name}-phone")
+    found += violations(page, "phone night") + sideways(page) + small_targets(page)
+    page.set_viewport_size(SMALL_PHONE)
+    found += sideways(page)
+    assert found == []
+
+
+def violations(page, where):
+    found = axe().run(page, options=RULES).response["violations"]
+    return [(where, rule["id"], [node["html"][:160] for node in rule["nodes"]][:3]) for rule in found]
+
+
+def sideways(page):
+    width, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    return [f"scrolls sideways: {width} px on {room}"] if width > room else []
+
+
+def small_targets(page):
+    """What a thumb could miss. Links within a sentence are as high as their line, and may be."""
+    found = page.evaluate("""() =>
+      [...document.querySelectorAll('a[href], button, select, summary, input:not([type=hidden]), textarea')]
+        .filter(element => element.checkVisibility({checkVisibilityCSS: true, checkOpacity: true}))
+        .filter(element => !element.matches('.skip, .prose a, p > a:not(.button), p a:not(.button)'))
+        .filter(element => !['checkbox', 'radio'].includes(element.type))
+        .map(element => [element.outerHTML.slice(0, 120), element.getBoundingClientRect()])
+        .filter(([html, box]) => box.width > 0 && (box.height < 43.5 || box.width < 43.5))
+        .map(([html, box]) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${html}`)""")
+    return [f"smaller than 44 px: {target}" for target in found]
+
+
+def test_staff_pages_are_accessible(page, swift, console):
+    swift.shell(ADMIN)
+    page.goto(f"{swift.url}/admin/login/")
+    found = violations(page, "admin login")
+    page.locator("[name=username]").fill("axe")
+    page.locator("[name=password]").fill("a-long-password-4u")
+    page.locator("[type=submit]").click()
+    page.wait_for_url("**/admin/")
+    assert found == []
+
+
+# --- Light and colour ---------------------------------------------------------------------------------------
+
+# Reads what the browser itself makes of oklch and light-dark(): a canvas gives the bytes that are painted.
+CONTRAST = """([front, back]) => {
+  const probe = document.createElement('i');
+  document.body.append(probe);
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const luminance = (role) => {
+    probe.style.color = `var(--${role})`;
+    canvas.fillStyle = getComputedStyle(probe).color;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3)
+      .map((byte) => byte / 255)
+      .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [a, b] = [luminance(front), luminance(back)];
+  probe.remove();
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}"""
+READ = 4.5
+SEEN = 3.0
+PAIRS = [
+    *(
+        (front, back, READ)
+        for front in ("ink", "ink-soft", "accent", "urgent", "calm")
+        for back in ("ground", "surface")
+    ),
+    ("ink", "raised", READ),
+    ("on-accent", "accent", READ),
+    ("on-urgent", "urgent", READ),
+    ("edge", "ground", SEEN),
+]
+
+
+@pytest.mark.parametrize("light", ["dawn", "night", "dim"])
+def test_colours_stand_out_from_what_is_behind_them(page, swift, light):
+    page.goto(swift.url)
+    page.evaluate("light => { document.documentElement.dataset.theme = light }", light)
+    contrasts = {(front, back): page.evaluate(CONTRAST, [front, back]) for front, back, _least in PAIRS}
+    assert len(set(contrasts.values())) > 5, "the colours were not read"
+    too_low = {
+        f"{front} on {back}": round(contrasts[front, back], 2)
+        for front, back, least in PAIRS
+        if contrasts[front, back] < least
+    }
+    assert too_low == {}
+
+
+# --- Keyboard, and the first visit --------------------------------------------------------------------------
+
+
+def start_at_the_top(page):
+    """The message box has the focus on a wide page."""
+    page.evaluate(
+        "document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')"
+    )
+
+
+def test_every_stop_of_the_tab_key_can_be_seen(page, swift, console):
+    page.goto(swift.url)
+    ask(page, "What helps with colic? [[simulate none tokens=20 delay=0]]")
+    wait_until(page, "complete")
+    start_at_the_top(page)
+    unseen, stops = [], set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        html, is_seen = page.evaluate("""() => {
+          const element = document.activeElement, style = getComputedStyle(element);
+          const rings = [element, element.parentElement].map((one) => getComputedStyle(one));
+          return [element.outerHTML.slice(0, 120), rings.some((ring) =>
+            (ring.outlineStyle !== 'none' && parseFloat(ring.outlineWidth) >= 1))];
+        }""")
+        if html.startswith("<body"):
+            break
+        stops.add(html)
+        unseen += [] if is_seen else [html]
+    assert unseen == []
+    assert len(stops) >= 10
+
+
+def test_skip_link_leads_to_the_message_box(page, swift, console):
+    page.goto(swift.url)
+    start_at_the_top(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name=re.compile("Skip"))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_be_focused()
+
+
+def test_first_visit_is_light(page, swift, console):
+    seen = []
+    page.on("response", lambda response: seen.append(response))
+    page.goto(swift.url, wait_until="networkidle")
+    sizes = {response.url: response.request.sizes()["responseBodySize"] for response in seen}
+    kinds = {Path(url).suffix for url in sizes}
+    assert {".css", ".js", ".woff2"} <= kinds
+    assert all(url.startswith(swift.url) for url in sizes)
+    assert sum(sizes.values()) < 150_000, sizes
