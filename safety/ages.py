@@ -18,7 +18,10 @@ _AGE = regex.compile(
 _BORN_AGO = regex.compile(
     rf"\b(?:born|gave birth|delivered|had (?:him|her|the baby|my baby)) {_COUNT} {_UNIT} ago"
 )
-_NEWBORN = regex.compile(r"\bnew ?-?born|\bborn (?:yesterday|today|last night|this (?:morning|week))")
+_NEWBORN = regex.compile(
+    r"\bnew ?-?born|\bnb\b|\b\d{1,2} ?(?:hours?|hrs?)[ -]old\b"
+    r"|\bborn (?:yesterday|today|last night|this (?:morning|week))"
+)
 _WEEK = regex.compile(
     r"\b(\d{1,2})(?:\+\d| and \d days?)? ?-?(?:weeks?|wks?|w)(?: \w+)? (?:pregnant|preg|along|gestation)\b"
     r"|\bpregnant[ ,(]+(?:at |with |and |about )?(\d{1,2})(?:\+\d)? ?(?:weeks?|wks?|w)\b"

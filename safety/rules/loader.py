@@ -12,9 +12,14 @@ import msgspec
 
 from safety.rules.lexicon import Lexicon, read_lexicon
 from safety.rules.rule import OutputRule, Rule
+from safety.verdict import Category
 
 FOLDER = Path(__file__).parent
 LEAST_EXAMPLES = 3
+_REFUSAL = "refusal"
+_UNSOURCED = frozenset(
+    {Category.ABUSE, Category.OFF_TOPIC, Category.SPAM, Category.INJECTION, Category.PROMPT_LEAK}
+)
 
 
 class BadRule(ValueError):
@@ -61,12 +66,19 @@ def _parse[T: (Rule, OutputRule)](path: Path, raw: dict[str, Any], kind: type[T]
 
 
 def _check_evidence(name: str, rule: Rule | OutputRule) -> None:
-    if not rule.source.startswith("https://"):
+    if rule.source is None and not _makes_no_clinical_claim(rule):
+        raise BadRule(f"{name}: a rule of {rule.category.value} must name its source")
+    if rule.source is not None and not rule.source.startswith("https://"):
         raise BadRule(f"{name}: source must be an https address")
     if len(rule.examples) < LEAST_EXAMPLES or len(rule.near_misses) < LEAST_EXAMPLES:
         raise BadRule(f"{name}: at least {LEAST_EXAMPLES} examples and as many near misses")
     if isinstance(rule, Rule) and not 0 < rule.score <= 1:
         raise BadRule(f"{name}: score must be above 0 and at most 1")
+
+
+def _makes_no_clinical_claim(rule: Rule | OutputRule) -> bool:
+    """Conduct, not medicine; a request that is refused rests on no evidence either."""
+    return rule.category in _UNSOURCED or rule.card == _REFUSAL
 
 
 def _check_ids(rules: list[Rule | OutputRule]) -> None:

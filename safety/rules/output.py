@@ -1,7 +1,7 @@
 """Output rules, compiled for the guard: by the word a match may begin with."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,6 +13,7 @@ from safety.rules.loader import FOLDER, load_rules
 from safety.rules.rule import OutputRule
 from safety.verdict import Category, Severity
 
+_SLOT_AND_SPACE = regex.compile(r"(\{([a-z_]+)\}) ")
 _SPACE, _MAYBE_SPACE = r"[\s*_~,]+", r"[\s*_~]*"
 _URL = regex.compile(r"(?:https?://|www\.)[^\s<>)\]\"'`]*", regex.IGNORECASE)
 _HOST = regex.compile(r"(?:https?://)?(?:[^/?#@]*@)?([^/?#:]*)", regex.IGNORECASE)
@@ -66,8 +67,7 @@ def output_ruleset(country: str | None) -> OutputRuleset:
     data = load_rules()
     by_start: dict[str, list[Candidate]] = {}
     for rule in data.output_rules:
-        candidate = _advice(rule, data.lexicons[rule.language])
-        for word in rule.start:
+        for word, candidate in _advice(rule, data.lexicons[rule.language]):
             by_start.setdefault(word, []).append(candidate)
     for word, candidate in [*_links(), *_foreign_hotlines(country)]:
         by_start.setdefault(word, []).append(candidate)
@@ -78,25 +78,41 @@ def output_ruleset(country: str | None) -> OutputRuleset:
     )
 
 
-def _advice(rule: OutputRule, lexicon: Lexicon) -> Candidate:
-    alternatives = "|".join(_expanded(pattern, lexicon) for pattern in rule.pattern)
+def _advice(rule: OutputRule, lexicon: Lexicon) -> Iterator[tuple[str, Candidate]]:
+    """One candidate per first word, with only those patterns that can begin with it."""
+    patterns = [_compiled(_expanded(pattern, lexicon)) for pattern in rule.pattern]
     unless = "|".join(_expanded(pattern, lexicon) for pattern in rule.unless)
-    return Candidate(
-        rule_id=rule.id,
-        category=rule.category,
-        severity=rule.severity,
-        card=rule.card,
-        pattern=regex.compile(rf"(?:{alternatives})\b", regex.IGNORECASE),
-        unless=regex.compile(rf"\b(?:{unless})\b", regex.IGNORECASE) if unless else None,
-        negatable=rule.negatable,
-    )
+    for word in rule.start:
+        possible = [p.pattern for p in patterns if p.match(word, partial=True)]
+        if not possible:
+            continue
+        yield (
+            word,
+            Candidate(
+                rule_id=rule.id,
+                category=rule.category,
+                severity=rule.severity,
+                card=rule.card,
+                pattern=_compiled("|".join(possible)),
+                unless=regex.compile(rf"\b(?:{unless})\b", regex.IGNORECASE) if unless else None,
+                negatable=rule.negatable,
+            ),
+        )
+
+
+@cache
+def _compiled(source: str) -> regex.Pattern[str]:
+    return regex.compile(rf"(?:{source})\b", regex.IGNORECASE)
 
 
 def _expanded(pattern: str, lexicon: Lexicon) -> str:
     # A slot that may be empty brings its own trailing space; the pattern must not ask for it twice.
-    return lexicon.expand(pattern.replace("} ", "}"), space=_SPACE, maybe_space=_MAYBE_SPACE).replace(
-        "'?", "['’]?"
-    )
+    once = _SLOT_AND_SPACE.sub(lambda m: m[1] if _may_be_empty(m[2], lexicon) else m[0], pattern)
+    return lexicon.expand(once, space=_SPACE, maybe_space=_MAYBE_SPACE).replace("'?", "['’]?")
+
+
+def _may_be_empty(slot: str, lexicon: Lexicon) -> bool:
+    return regex.fullmatch(lexicon.expand(f"{{{slot}}}"), "") is not None
 
 
 def _markers() -> OutputMarkers:

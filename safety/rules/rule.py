@@ -11,6 +11,7 @@ class Rule:
     """A sign in words, with what must stand near it and what takes it back.
 
     `negatable` is False where the negation is the sign itself ("not breathing").
+    `source` is the evidence; only rules that make no clinical claim may go without.
     `needs` are slots that the text or the profile must supply; ages are in whole days.
     """
 
@@ -21,10 +22,10 @@ class Rule:
     action: Action
     score: float
     sign: tuple[str, ...]
-    source: str
     reviewed_on: date
     examples: tuple[str, ...]
     near_misses: tuple[str, ...]
+    source: str | None = None
     card: str | None = None
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
@@ -47,9 +48,9 @@ class OutputRule:
     card: str
     start: tuple[str, ...]
     pattern: tuple[str, ...]
-    source: str
     reviewed_on: date
     examples: tuple[str, ...]
     near_misses: tuple[str, ...]
+    source: str | None = None
     negatable: bool = True
     unless: tuple[str, ...] = ()

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from safety import guard as guard_module
 from safety.guard import HOLD, OutputGuard
 from safety.rules.loader import load_rules
+from streaming.simulator.passages import load_passages
+from streaming.simulator.specimens import UNSAFE
 
 CANARY = "NL-7f3a-canary"
 SENTENCES = [
@@ -187,3 +189,17 @@ def test_work_stays_linear_on_a_long_answer():
     for number in range(2_000):
         guard.feed(f"{number} {text}")
     assert len(guard._text) < 2_000
+
+
+@pytest.mark.parametrize("country", ["GB", "US", None])
+def test_every_passage_is_released_whole(country):
+    stopped = [p.id for p in load_passages() if outcome(p.text, country=country) != (p.text, None)]
+    assert stopped == []
+
+
+@pytest.mark.parametrize("topic", UNSAFE)
+def test_unsafe_specimen_is_withheld_before_its_advice(topic):
+    released, hit = outcome(UNSAFE[topic], range(0, len(UNSAFE[topic]), 3))
+    assert hit is not None
+    assert hit.sentence == 0 or topic == "honey"
+    assert "." not in released or topic == "honey"

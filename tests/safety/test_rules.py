@@ -82,6 +82,21 @@ def test_loader_refuses_a_rule_without_evidence(tmp_path, changes):
         load_rules(write_rule(tmp_path, **changes))
 
 
+def test_loader_wants_a_source_for_a_clinical_claim(tmp_path):
+    folder = write_rule(tmp_path, category='"infant_emergency"')
+    file = folder / "xx" / "rules.toml"
+    file.write_text(file.read_text().replace('source = "https://example.org"\n', ""))
+    with pytest.raises(BadRule, match=r"must name its source"):
+        load_rules(folder)
+
+
+def test_loader_takes_conduct_without_a_source(tmp_path):
+    folder = write_rule(tmp_path)
+    file = folder / "xx" / "rules.toml"
+    file.write_text(file.read_text().replace('source = "https://example.org"\n', ""))
+    assert [rule.source for rule in load_rules(folder).rules] == [None]
+
+
 def test_loader_reads_a_good_rule(tmp_path):
     assert [rule.id for rule in load_rules(write_rule(tmp_path)).rules] == ["xx.test"]
 
