@@ -60,8 +60,8 @@ class Csrf(OnTheLoop, CsrfViewMiddleware):
 class Session(SessionMiddleware):
     """Only a session that was changed has to be saved, and that takes a thread.
 
-    Django keeps no session of a request that failed with a 5xx. Here an answer that failed is a reply like any
-    other (a problem document): without their cookie a guest would lose what was saved of it.
+    Django keeps no session of a request that failed with a 5xx. Here an answer that failed is a reply like
+    any other (a problem document): without their cookie a guest would lose what was saved of it.
     """
 
     async def __acall__(self, request: Any) -> HttpResponseBase:
