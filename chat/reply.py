@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from safety.guard import Release, Withheld
-
 from streaming.events import ErrorCode, Event, FinishReason, Metadata, Notice, Timing, Token, Usage
 from streaming.providers.base import Finish, ProviderError
 
