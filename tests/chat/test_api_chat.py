@@ -66,7 +66,7 @@ id: 1
 data: {"type":"metadata","conversationId":"uuid-1","messageId":"uuid-2","userMessageId":"uuid-3","streamId":"uuid-4","model":"scripted"}
 
 id: 2
-data: {"type":"token","content":"Half of "}
+data: {"type":"token","content":"Good evening "}
 
 id: 3
 data: {"type":"error","code":"rate_limited","message":"Many parents are asking right now. Please try again in a moment.","retryable":true,"retryAfter":7}
@@ -80,7 +80,7 @@ async def test_stream_is_these_bytes(says, alice_client):
 
 
 async def test_failed_stream_is_these_bytes(says, alice_client):
-    says("Half of ", ProviderError(ErrorCode.RATE_LIMITED, "secret", retry_after=7))
+    says("Good evening ", ProviderError(ErrorCode.RATE_LIMITED, "secret", retry_after=7))
     assert settled((await ask(alice_client)).raw) == GOLDEN_FAILURE
 
 
@@ -169,7 +169,7 @@ async def test_whole_refusal_is_200_with_the_card_of_the_stream(question, says, 
     ],
 )
 async def test_whole_failure_is_a_problem_with_what_was_saved(code, status, says, alice_client):
-    says("Half of ", ProviderError(code, "secret detail", retry_after=3))
+    says("Good evening ", ProviderError(code, "secret detail", retry_after=3))
     response = await send(alice_client, path=WHOLE)
     body = response.json()
     row = await in_thread(
@@ -190,19 +190,19 @@ async def test_whole_failure_is_a_problem_with_what_was_saved(code, status, says
         "title": "The answer failed",
         "status": status,
         "code": code,
-        "content": "Half of ",
+        "content": "Good evening ",
         "notices": [],
         "retryable": True,
     }
-    assert row.content == "Half of "
+    assert row.content == "Good evening "
     assert b"secret detail" not in response.content
 
 
 async def test_total_deadline_is_504(says, alice_client, settings):
     settings.PROVIDER_TOTAL_TIMEOUT = 0.05
-    says("Half of ", asyncio.Event())
+    says("Good evening ", asyncio.Event())
     response = await send(alice_client, path=WHOLE)
-    assert (response.status_code, response.json()["content"]) == (504, "Half of ")
+    assert (response.status_code, response.json()["content"]) == (504, "Good evening ")
 
 
 # --- Language and country -----------------------------------------------------------------------------------

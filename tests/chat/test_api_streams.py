@@ -136,7 +136,7 @@ async def test_many_readers_get_the_same_bytes(says, alice, alice_client):
 
 # --- After the log has expired ------------------------------------------------------------------------------
 
-FAILING = ("Half of ", ProviderError(ErrorCode.RATE_LIMITED, "", retry_after=7))
+FAILING = ("Good evening ", ProviderError(ErrorCode.RATE_LIMITED, "", retry_after=7))
 REBUILT = {
     "complete": ("Hello?", ("One. ", "Two. ", STOP)),
     "card and text": (FEVER, ("Call now. ", STOP)),

@@ -38,7 +38,7 @@ ANSWERS = {
     "card and text": (FEVER, ("Call now. ", STOP)),
     "card only": (CRISIS, ()),
     "withheld": ("Honey?", HONEY),
-    "failed": ("Hello?", ("Half of ", ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, ""))),
+    "failed": ("Hello?", ("Good evening ", ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, ""))),
 }
 OF_EACH = pytest.mark.parametrize("name", ANSWERS)
 

@@ -64,7 +64,7 @@ ENDINGS = {
     "blocked": (INJECTION, ("never asked",), "", "refused", None),
     "withheld": ("May she have honey?", HONEY, "Of course. ", "refused", None),
     "failed at the start": ("Hello?", (unavailable(),), "", "failed", "provider_unavailable"),
-    "failed mid-way": ("Hello?", ("Half of ", unavailable()), "Half of ", "failed", "provider_unavailable"),
+    "failed mid-way": ("Hello?", ("Good evening ", unavailable()), "Good evening ", "failed", "provider_unavailable"),
     "truncated": (
         "Hello?",
         ("Cut ", ProviderError(ErrorCode.STREAM_INTERRUPTED, "no finish")),
@@ -74,8 +74,8 @@ ENDINGS = {
     ),
     "filtered": (
         "Hello?",
-        ("Some ", ProviderError(ErrorCode.CONTENT_FILTERED, "hate", retryable=False)),
-        "Some ",
+        ("Words ", ProviderError(ErrorCode.CONTENT_FILTERED, "hate", retryable=False)),
+        "Words ",
         "failed",
         "content_filtered",
     ),
