@@ -28,7 +28,10 @@ class Command(BaseCommand):
         host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
         if not (port.isdecimal() and 0 < int(port) < 65536):
             raise CommandError(f"PORT must be a number from 1 to 65535; {port!r} is not.")
-        signal.signal(signal.SIGTERM, _interrupt)  # whoever ends only us must not leave the others running
+        # Whoever ends only us must not leave the others running. SIGINT too: a shell that starts us in the
+        # background has us ignore it.
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, _interrupt)
         with suppress(KeyboardInterrupt):  # on its way here it ends what was started
             self._serve(host, port)
 
