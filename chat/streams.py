@@ -10,14 +10,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from chat.engine import engine
-from chat.errors import as_event
 from chat.models import Generation, Status
-from chat.turns import turn_of
+from chat.turns import close_abandoned, turn_of
 from chat.work import unit_of_work
 from streaming.events import (
     Done,
     Error,
-    ErrorCode,
     Event,
     Metadata,
     Timing,
@@ -28,7 +26,6 @@ from streaming.events import (
     notice_from_wire,
 )
 from streaming.log.base import Entry, StreamNotFound, tail
-from streaming.providers.base import ProviderError
 
 LOG_OPENS_WITHIN = timedelta(seconds=2)
 """An answer's row can be seen a moment before its log: by a second tab, or a phone that sent twice."""
@@ -80,9 +77,11 @@ def _load_saved_events(stream: uuid.UUID) -> list[Event] | None:
     """None where the answer has only just been opened, and its log will be."""
     reading = Generation.objects.select_related("message__conversation", "message__question")
     generation = reading.get(stream_uuid=stream)
-    is_new = timezone.now() - generation.started_at < LOG_OPENS_WITHIN
-    if is_new and generation.message.status == Status.STREAMING:
-        return None
+    if generation.message.status == Status.STREAMING:
+        if timezone.now() - generation.started_at < LOG_OPENS_WITHIN:
+            return None
+        close_abandoned(stream)
+        generation = reading.get(stream_uuid=stream)
     return list(saved_events(generation))
 
 
@@ -96,21 +95,15 @@ def saved_events(generation: Generation) -> Iterator[Event]:
     if answer.content:
         yield Token(answer.content)
     yield from (notice for notice in notices if notice.replace_from is not None)
-    yield from _saved_end(generation, Status(answer.status))
-
-
-def _saved_end(generation: Generation, status: Status) -> Iterator[Event]:
-    if status is Status.STREAMING:  # its log is gone and nobody writes it any more
-        yield as_event(ProviderError(ErrorCode.STREAM_INTERRUPTED, "the log is gone"))
-    elif generation.error_code:
+    if generation.error_code:
         yield saved_error(generation)
-    else:
-        yield Metadata(
-            usage=saved_usage(generation),
-            timing=saved_timing(generation),
-            finish_reason=generation.finish_reason or None,
-        )
-        yield Done()
+        return
+    yield Metadata(
+        usage=saved_usage(generation),
+        timing=saved_timing(generation),
+        finish_reason=generation.finish_reason or None,
+    )
+    yield Done()
 
 
 def saved_error(generation: Generation) -> Error:

@@ -337,13 +337,16 @@ def _ending_fields(
     return fields
 
 
-def close_abandoned() -> int:
-    """Finish the answers that a dead process left running, as interrupted; gives their number. Sync.
+def close_abandoned(stream: uuid.UUID | None = None) -> int:
+    """Finish answers that nobody writes any more, as interrupted; gives their number. Sync.
 
-    With the in-memory log there is one process, so at its start every running answer is such a one.
+    With the in-memory log there is one process: at its start every running answer is such a one, and later
+    the one of a `stream` whose log is gone.
     """
-    interrupted = as_event(ProviderError(ErrorCode.STREAM_INTERRUPTED, "the process ended"))
+    interrupted = as_event(ProviderError(ErrorCode.STREAM_INTERRUPTED, "nobody writes it any more"))
     running = Message.objects.filter(status=Status.STREAMING)
+    if stream is not None:
+        running = running.filter(generation__stream_uuid=stream)
     Generation.objects.filter(message__in=running).update(
         ended_at=timezone.now(),
         error_code=interrupted.code,

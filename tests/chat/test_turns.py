@@ -1,6 +1,7 @@
 """A turn is opened, answered and closed; what is saved is what was said."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -64,7 +65,13 @@ ENDINGS = {
     "blocked": (INJECTION, ("never asked",), "", "refused", None),
     "withheld": ("May she have honey?", HONEY, "Of course. ", "refused", None),
     "failed at the start": ("Hello?", (unavailable(),), "", "failed", "provider_unavailable"),
-    "failed mid-way": ("Hello?", ("Good evening ", unavailable()), "Good evening ", "failed", "provider_unavailable"),
+    "failed mid-way": (
+        "Hello?",
+        ("Good evening ", unavailable()),
+        "Good evening ",
+        "failed",
+        "provider_unavailable",
+    ),
     "truncated": (
         "Hello?",
         ("Cut ", ProviderError(ErrorCode.STREAM_INTERRUPTED, "no finish")),
@@ -342,6 +349,16 @@ async def test_answers_of_a_dead_process_are_closed_as_interrupted(says, alice):
     assert row.generation.ended_at is not None
     assert (await saved(whole_one)).status == "complete"
     assert await unit_of_work(close_abandoned) == 0
+
+
+async def test_answer_whose_log_is_gone_is_closed_by_its_next_reader(says, alice, monkeypatch):
+    monkeypatch.setattr("chat.streams.LOG_OPENS_WITHIN", timedelta(0))
+    lost = await unit_of_work(open_turn, alice, Ask("Hello?"))  # opened, and never run
+    other = await unit_of_work(open_turn, alice, Ask("Hello?"))
+    said, _last = await whole(lost.stream)
+    assert (said.outcome, said.end.retryable) == ("interrupted", True)
+    assert (await saved(lost)).can_retry is True
+    assert (await saved(other)).status == "streaming"
 
 
 async def test_answer_that_cannot_be_saved_says_so(says, alice, monkeypatch):
