@@ -6,6 +6,7 @@ that asks for the end starts the drain.
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -64,6 +65,10 @@ async def start() -> IO[str]:
             "%d answers of an earlier process were cut off; they are saved as interrupted", abandoned
         )
     engine()
+    # What start-up made lives as long as the process. No collection needs to walk through it again, in the
+    # middle of somebody's answer.
+    gc.collect()
+    gc.freeze()
     _drain_on(signal.SIGTERM, settings.DRAIN_SECONDS)
     _drain_on(signal.SIGINT, 0)
     return lock
