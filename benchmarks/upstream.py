@@ -20,6 +20,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 FIRST = "Newborns"
+TIMER_RESOLUTION = 0.001
 PROSE = """\
 Newborns sleep in short stretches, day and night alike, because a small stomach empties \
 within two or three hours. That is tiring, and it is also how it should be. What helps most parents:
@@ -177,7 +178,8 @@ class Clock:
 
     def _tick(self) -> None:
         self.timer = None
-        now = self.loop.time()
+        # uvloop's timers count whole milliseconds: what is due within one would be waited for by spinning.
+        now = self.loop.time() + TIMER_RESOLUTION
         ready = []
         while self.heap and self.heap[0][0] <= now:
             ready.append(heapq.heappop(self.heap)[2])

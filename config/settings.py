@@ -131,7 +131,7 @@ def _database() -> dict[str, Any]:
         # A connection costs more than a query here, and there are only as many as threads.
         parsed["CONN_MAX_AGE"] = None
     elif parsed["ENGINE"] == "django.db.backends.postgresql":
-        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10, "num_workers": 1}
     return parsed | {"OPTIONS": options}
 
 
