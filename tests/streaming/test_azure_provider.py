@@ -1,6 +1,8 @@
 """Every frame that Azure really sends, through the SDK's default transport."""
 
 import json
+import sys
+from types import ModuleType
 
 import httpx2
 import pytest
@@ -289,6 +291,23 @@ async def test_connection_lost_in_mid_stream(httpx2_mock, failure, code):
     assert (text, error.code, error.retryable) == ("a", code, True)
 
 
-def test_without_key_or_extra_the_error_says_what_to_do():
+def test_without_key_or_extra_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "azure.identity.aio", None)
     with pytest.raises(RuntimeError, match=r"pip install '\.\[entra\]'"):
         provider(api_key="")
+
+
+@pytest.mark.parametrize(
+    "version, address", [("", V1), ("2024-10-21", f"{ENDPOINT}/openai/deployments/gpt/chat/completions")]
+)
+async def test_without_key_it_signs_in_through_entra_id(httpx2_mock, monkeypatch, version, address):
+    async def token():
+        return "a-token-of-entra"
+
+    identity = ModuleType("azure.identity.aio")
+    identity.DefaultAzureCredential = object
+    identity.get_bearer_token_provider = lambda _credential, scope: token if "cognitive" in scope else None
+    monkeypatch.setitem(sys.modules, "azure.identity.aio", identity)
+    route = httpx2_mock.post(url__startswith=address).respond(200, **stream_of(ANSWER))
+    assert (await ask(provider(api_key="", api_version=version)))[0] == "Baby 👶"
+    assert route.calls.last.request.headers["authorization"] == "Bearer a-token-of-entra"
