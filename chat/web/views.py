@@ -283,7 +283,7 @@ def _conversation_url(conversation_uuid: uuid.UUID) -> str:
 
 
 def _uuid_or_none(raw: str) -> uuid.UUID | None:
-    """Raises `NotFound`'s page by a random look-up for anything that is no UUID: it cannot be theirs."""
+    """None for an empty field. What is no UUID is looked up as one that nobody has, and so not found."""
     if not raw:
         return None
     try:
