@@ -85,18 +85,8 @@ def transcript_link(message: Message) -> SafeString:
 class GenerationAdmin(ReadOnlyAdmin):
     """Model and timing of every answer."""
 
-    list_display = [
-        "started_at",
-        "model",
-        "status",
-        "finish_reason",
-        "error_code",
-        "ttft_ms",
-        "duration_ms",
-        "tokens_per_second",
-        "completion_tokens",
-        "answer",
-    ]
+    # What else is known of an answer can be filtered by, and stands on its page.
+    list_display = ["started_at", "model", "status", "ttft_ms", "duration_ms", "tokens_per_second", "answer"]
     list_filter = ["model", "message__status", "finish_reason", "error_code", "started_at"]
     list_select_related = ["message"]
     search_fields = ["message__content", "error_detail"]
