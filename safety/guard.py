@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import regex
 
-from safety.rules.output import Candidate, OutputRuleset, output_ruleset
+from safety.rules.output import Candidate, OutputRuleset, folded, output_ruleset
 from safety.verdict import Category, Severity
 
 HOLD = 240
@@ -19,8 +19,7 @@ _UNIT = 2_000  # a sentence without an end is cut here
 _LOOP = 512  # a sentence this long is looked at for a model stuck in a loop
 _REPEATS = 6
 _BOUNDARY = regex.compile(r"(?<=[.!?…][\"'”’)\]*_]{0,3})\s|\n")
-_LAST_WORD = regex.compile(r"(?:[^\W_]|['’])*\Z")
-_LAST_GRAPHEME = regex.compile(r"\X\Z")
+_LAST_WORD = regex.compile(r"(?r)(?:[^\W_]|['’])*\Z")  # backwards: it never walks through the whole text
 _LIST_ITEM = regex.compile(r"\s*(?:[-*•–]|\d+[.)])\s|\s*\Z")
 _NO_WITHDRAWAL = ""
 
@@ -121,25 +120,27 @@ class OutputGuard:
             hit = self._end_unit(boundary)
             if hit is not None:
                 return self._withhold(hit)
-        self._scan(self._end - len(self._unfinished_word()))
-        hit = self._overdue()
-        if hit is not None:
-            return self._withhold(hit)
-        self._live = [live for live in self._live if self._is_alive(live)]
-        return Release(self._taken(self._safe_end(is_last=is_last)))
+        word = self._unfinished_word()
+        self._scan(self._end - len(word))
+        if self._live:
+            hit = self._overdue()
+            if hit is not None:
+                return self._withhold(hit)
+            self._live = [live for live in self._live if self._is_alive(live)]
+        return Release(self._taken(self._end if is_last else self._safe_end(word)))
 
     def _next_boundary(self, *, is_last: bool) -> int | None:
         match = _BOUNDARY.search(self._text, self._scanned - self._base)
         ends = [self._base + match.end()] if match else []
-        ends += [self._end] if is_last and self._unit_start < self._end else []
-        ends += self._forced_boundaries()
+        if is_last and self._unit_start < self._end:
+            ends.append(self._end)
+        if self._end - self._unit_start >= _LOOP:
+            ends += self._forced_boundaries()
         return min(ends, default=None)
 
     def _forced_boundaries(self) -> list[int]:
         """Where a sentence without an end is cut: at a loop, or at its longest."""
         length = self._end - self._unit_start
-        if length < _LOOP:
-            return []
         first = (self._scanned - self._unit_start) // _LOOP + 1
         looped = (self._unit_start + n * _LOOP for n in range(first, length // _LOOP + 1))
         cut = [at for at in looped if _is_loop(self._slice(at - _LOOP, at))][:1]
@@ -152,10 +153,10 @@ class OutputGuard:
     def _scan(self, limit: int) -> None:
         """Note each place up to `limit` where something unsafe could begin."""
         if self._scanned < limit:
-            for match in self._rules.starts.finditer(
-                self._text, self._scanned - self._base, limit - self._base
-            ):
-                self._begin(self._base + match.start(), match.group().lower())
+            rules, base = self._rules, self._base
+            for match in rules.words.finditer(self._text, self._scanned - base, limit - base):
+                if (word := folded(match[0])) in rules.by_start:
+                    self._begin(base + match.start(), word)
             self._find_canary(limit)
             self._scanned = limit
 
@@ -212,6 +213,8 @@ class OutputGuard:
         return self._in_forbidden_list and _LIST_ITEM.match(unit) is not None
 
     def _judged(self, live: list[_Live], unit_end: int) -> Withheld | None:
+        if not live:
+            return None
         return next((hit for item in sorted(live, key=_order) if (hit := self._judge(item, unit_end))), None)
 
     def _judge(self, live: _Live, unit_end: int) -> Withheld | None:
@@ -277,22 +280,28 @@ class OutputGuard:
         self._base = max(self._base, needed)
         return text
 
-    def _safe_end(self, *, is_last: bool) -> int:
-        if is_last:
-            return self._end
+    def _safe_end(self, unfinished: str) -> int:
+        end = self._end
         held = [live.start for live in self._live]
-        word = self._unfinished_word().lstrip("'’")
-        if word and word.lower() in self._rules.prefixes:
-            held.append(self._end - len(word))
-        held.append(self._end - self._canary_beginning())
-        held.append(self._end - self._unfinished_grapheme())
+        word = unfinished.lstrip("'’")
+        if word and folded(word) in self._rules.prefixes:
+            held.append(end - len(word))
+        held.append(end - self._canary_beginning())
+        held.append(end - self._unfinished_grapheme())
         return max(self._released, min(held))
 
     def _canary_beginning(self) -> int:
         """How many characters at the end could be the beginning of the canary."""
-        canary = self.canary or ""
-        sizes = range(min(len(canary), len(self._text)), 0, -1)
-        return next((size for size in sizes if self._text.endswith(canary[:size])), 0)
+        canary = self.canary
+        if not canary:
+            return 0
+        text, size = self._text, len(self._text)
+        at = text.find(canary[0], max(0, size - len(canary)))
+        while at >= 0:
+            if canary.startswith(text[at:]):
+                return size - at
+            at = text.find(canary[0], at + 1)
+        return 0
 
     def _unfinished_grapheme(self) -> int:
         """Length of the last grapheme: a combining mark may still follow."""
