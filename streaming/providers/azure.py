@@ -14,8 +14,8 @@ import openai
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 
 from streaming.events import ErrorCode, Usage
-from streaming.providers.base import Delta, Finish, PromptMessage, ProviderError
-from streaming.providers.frames import Piece, error_of_body, read_frame
+from streaming.providers.base import Completion, Delta, Finish, PromptMessage, ProviderError
+from streaming.providers.frames import Piece, error_of_body, read_frame, read_whole
 from streaming.sse import DataSplitter
 
 # aiohttp takes "no limit" for its own default of 100.
@@ -24,7 +24,7 @@ ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 
 
 class AzureProvider:
-    """Streams answers of one deployment. `client` is owned, and closed, by this provider."""
+    """Answers of one deployment, streamed or whole. `client` is owned, and closed, by this provider."""
 
     def __init__(
         self, client: AsyncOpenAI, model: str, *, tokens_parameter: str = "max_completion_tokens"
@@ -41,11 +41,10 @@ class AzureProvider:
         with _typed_errors():
             async with self._client.chat.completions.with_streaming_response.create(
                 model=self.model,
-                # The SDK walks through every message it is given; in `extra_body` they pass untouched.
                 messages=[],
                 stream=True,
                 stream_options={"include_usage": True},
-                extra_body={"messages": list(messages), self._tokens_parameter: max_tokens},
+                extra_body=self._body(messages, max_tokens),
                 extra_headers={"Accept-Encoding": "identity"},
             ) as response:
                 async for pieces in _pieces(response.http_response.aiter_raw()):
@@ -53,6 +52,18 @@ class AzureProvider:
                     if texts := tuple(piece.text for piece in pieces if piece.text):
                         yield Delta(texts)
         yield end.finish()
+
+    async def complete(self, messages: Sequence[PromptMessage], *, max_tokens: int) -> Completion:
+        """The whole answer at once. Raises `ProviderError`."""
+        with _typed_errors():
+            reply = await self._client.chat.completions.with_raw_response.create(
+                model=self.model, messages=[], stream=False, extra_body=self._body(messages, max_tokens)
+            )
+            return read_whole(reply.http_response.content)
+
+    def _body(self, messages: Sequence[PromptMessage], max_tokens: int) -> dict[str, Any]:
+        """What the SDK is to send as it is: it would walk through every message that it is given."""
+        return {"messages": list(messages), self._tokens_parameter: max_tokens}
 
     async def close(self) -> None:
         await self._client.close()

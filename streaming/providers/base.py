@@ -27,11 +27,20 @@ class Finish:
     usage: Usage | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer that came in one reply."""
+
+    text: str
+    finish: Finish
+
+
 class ProviderError(Exception):
     """The provider could not answer, or not to its end.
 
     `code` is an `ErrorCode`; `retry_after` is in seconds; `filtered` names the content categories that the
-    provider's own filter refused; `detail` is for our logs and never for people.
+    provider's own filter refused; `status` is that of the HTTP error, where there was one; `unstreamable`
+    says that it may work without streaming; `detail` is for our logs and never for people.
     """
 
     def __init__(
@@ -42,6 +51,8 @@ class ProviderError(Exception):
         retryable: bool = True,
         retry_after: int | None = None,
         filtered: frozenset[str] = frozenset(),
+        status: int | None = None,
+        unstreamable: bool = False,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -49,6 +60,8 @@ class ProviderError(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         self.filtered = filtered
+        self.status = status
+        self.unstreamable = unstreamable
 
 
 class Provider(Protocol):
@@ -56,6 +69,10 @@ class Provider(Protocol):
 
     def stream(self, messages: Sequence[PromptMessage], *, max_tokens: int) -> AsyncGenerator[Delta | Finish]:
         """Deltas as they arrive, then exactly one Finish. Raises `ProviderError`."""
+        ...
+
+    async def complete(self, messages: Sequence[PromptMessage], *, max_tokens: int) -> Completion:
+        """The whole answer at once, for where streams do not get through. Raises `ProviderError`."""
         ...
 
     async def close(self) -> None: ...

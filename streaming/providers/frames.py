@@ -1,7 +1,8 @@
-"""One frame of a chat-completions stream, as Azure OpenAI and its relatives really send it.
+"""What Azure OpenAI and its relatives really send as chat completions: frames of a stream, or one whole body.
 
 Frames differ: `choices` may be empty or absent, `delta` may be missing, a filter may speak instead of the
-model, and an error may come in the middle. `read_frame` makes one `Piece` of each.
+model, and an error may come in the middle. `read_frame` makes one `Piece` of each. `read_whole` makes a
+`Completion` of the body that answers a request without streaming.
 """
 
 from collections.abc import Mapping
@@ -11,17 +12,18 @@ from typing import Any
 import msgspec
 
 from streaming.events import ErrorCode, Usage
-from streaming.providers.base import ProviderError
+from streaming.providers.base import Completion, Finish, ProviderError
 
 
-class _Delta(msgspec.Struct):
+class _Text(msgspec.Struct):
     content: str | None = None
     refusal: str | None = None
 
 
 class _Choice(msgspec.Struct):
     index: int = 0
-    delta: _Delta | None = None
+    delta: _Text | None = None
+    message: _Text | None = None
     finish_reason: str | None = None
     content_filter_results: dict[str, Any] | None = None
 
@@ -58,18 +60,41 @@ def read_frame(data: bytes) -> Piece:
         raise ProviderError(ErrorCode.STREAM_INTERRUPTED, f"unreadable frame: {error}") from None
     if frame.error is not None:
         raise error_of_body(frame.error)
-    usage = Usage(frame.usage.prompt_tokens, frame.usage.completion_tokens) if frame.usage else None
+    usage = _usage(frame)
     for choice in frame.choices or ():
         if choice.index == 0:
             return _read_choice(choice, usage)
     return Piece(usage=usage) if usage else _NOTHING
 
 
+def read_whole(data: bytes) -> Completion:
+    """The answer in a whole body. Raises `ProviderError`, also where it is not an answer to its end."""
+    try:
+        body = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProviderError(ErrorCode.STREAM_INTERRUPTED, f"unreadable body: {error}") from None
+    if body.error is not None:
+        raise error_of_body(body.error)
+    choice = next((choice for choice in body.choices or () if choice.index == 0), None)
+    if choice is None or not choice.finish_reason:
+        raise ProviderError(ErrorCode.STREAM_INTERRUPTED, "the body has no finish reason")
+    if choice.finish_reason == "content_filter":
+        raise filtered_error("the answer was stopped by the content filter", choice.content_filter_results)
+    return Completion(_text(choice.message), Finish(choice.finish_reason, _usage(body)))
+
+
+def _usage(frame: _Frame) -> Usage | None:
+    return Usage(frame.usage.prompt_tokens, frame.usage.completion_tokens) if frame.usage else None
+
+
+def _text(said: _Text | None) -> str:
+    return (said.content or said.refusal or "") if said else ""
+
+
 def _read_choice(choice: _Choice, usage: Usage | None) -> Piece:
     if choice.finish_reason == "content_filter" or _is_late_stop(choice):
         raise filtered_error("the answer was stopped by the content filter", choice.content_filter_results)
-    text = (choice.delta.content or choice.delta.refusal or "") if choice.delta else ""
-    return Piece(text, choice.finish_reason, usage)
+    return Piece(_text(choice.delta), choice.finish_reason, usage)
 
 
 def _is_late_stop(choice: _Choice) -> bool:
@@ -90,13 +115,19 @@ def error_of_body(body: Mapping[str, Any] | str, status: int | None = None) -> P
         results = (inner if isinstance(inner, Mapping) else body).get("content_filter_result")
         return filtered_error(detail, results)
     if body.get("code") == "context_length_exceeded":
-        return ProviderError(ErrorCode.CONTEXT_TOO_LONG, detail, retryable=False)
+        return ProviderError(ErrorCode.CONTEXT_TOO_LONG, detail, retryable=False, status=status)
     if status == 429 or str(body.get("code")) in ("429", "rate_limit_exceeded"):
-        return ProviderError(ErrorCode.RATE_LIMITED, detail)
+        return ProviderError(ErrorCode.RATE_LIMITED, detail, status=status)
     if status == 408:
-        return ProviderError(ErrorCode.PROVIDER_TIMEOUT, detail)
+        return ProviderError(ErrorCode.PROVIDER_TIMEOUT, detail, status=status)
     # A wrong key or deployment name will not mend itself; a new try helps only once an operator has.
-    return ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, retryable=status not in (400, 401, 403, 404))
+    return ProviderError(
+        ErrorCode.PROVIDER_UNAVAILABLE,
+        detail,
+        retryable=status not in (400, 401, 403, 404),
+        status=status,
+        unstreamable=status == 400 and body.get("param") in ("stream", "stream_options"),
+    )
 
 
 def filtered_error(detail: str, results: object) -> ProviderError:

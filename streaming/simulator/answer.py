@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from streaming.providers.seam import CONTINUE
 from streaming.simulator.index import Hit, Index
 from streaming.simulator.passages import Passage
 from streaming.simulator.question import Question, foreign_notice, read_question
@@ -25,11 +26,15 @@ _THANKS = re.compile(r"(thanks|thank you|thx|ty|ta|cheers|bye|goodbye|good ?nigh
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a request's messages say. `turns`: the person's messages, at least one."""
+    """What a request's messages say. `turns`: the person's messages, at least one.
+
+    `so_far`: the answer that broke off, where the request is to go on with it.
+    """
 
     turns: tuple[str, ...]
     emergency: bool = False
     length: int = 0
+    so_far: str = ""
 
     @property
     def last(self) -> str:
@@ -39,11 +44,16 @@ class Conversation:
 def read_conversation(messages: Sequence[Mapping[str, Any]]) -> Conversation:
     """Raises ValueError when nobody asks anything."""
     said = [(message.get("role"), text_of(message.get("content"))) for message in messages]
+    length = sum(len(text) for _, text in said)
+    so_far = ""
+    if said[-1:] == [("user", CONTINUE)] and said[-2:-1] and said[-2][0] == "assistant":
+        so_far = said[-2][1]
+        said = said[:-2]
     turns = tuple(text for role, text in said if role == "user")
     if not turns:
         raise ValueError("'messages' must contain a message of role 'user'.")
     rules = "\n".join(text for role, text in said if role in ("system", "developer"))
-    return Conversation(turns, EMERGENCY_MARK in rules, sum(len(text) for _, text in said))
+    return Conversation(turns, EMERGENCY_MARK in rules, length, so_far)
 
 
 def text_of(content: object) -> str:

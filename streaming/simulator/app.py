@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -46,14 +46,28 @@ _NOT_FOUND = Refusal(404, error("404", "Resource not found"))
 
 
 @dataclass(slots=True)
+class Asked:
+    """Requests to one deployment: how many, and of these turned away, asked whole, asked to go on."""
+
+    requests: int = 0
+    refused: int = 0
+    whole: int = 0
+    continued: int = 0
+
+
+@dataclass(slots=True)
 class Stats:
-    """Answers begun, given to their end, and left by the client. `last_abort` is a `time.monotonic()`."""
+    """Answers begun, given to their end, and left by the client. `last_abort` is a `time.monotonic()`.
+
+    `deployments`: all requests for an answer by the name they asked for, HTTP errors included.
+    """
 
     started: int = 0
     finished: int = 0
     aborted: int = 0
     active: int = 0
     last_abort: float | None = None
+    deployments: dict[str, Asked] = field(default_factory=dict)
 
 
 class Simulator:
@@ -94,11 +108,20 @@ class Simulator:
         deployment = _deployment(scope)
         request = read_request(await _body(receive), headers, deployment)
         request = self._with_failures_counted(request)
-        if refusal := refusal_of(request.fault):
+        refusal = refusal_of(request.fault)
+        self._count(request, refused=refusal is not None)
+        if refusal:
             raise Refused(refusal)
         steps, kind = self._script(request)
         async with self._counted(), _until_gone(receive):
             await _perform(steps, kind, send)
+
+    def _count(self, request: Request, *, refused: bool) -> None:
+        asked = self.stats.deployments.setdefault(request.model, Asked())
+        asked.requests += 1
+        asked.refused += refused
+        asked.whole += not request.stream
+        asked.continued += bool(request.conversation.so_far)
 
     def _with_failures_counted(self, request: Request) -> Request:
         if self._failures.still_failing(request.fault):
@@ -106,7 +129,8 @@ class Simulator:
         return replace(request, fault=Fault(NONE, request.fault.numbers, request.fault.words))
 
     def _script(self, request: Request) -> tuple[Iterable[Step], str]:
-        said = shortened(altered(self._said(request), request.fault), request.most_tokens)
+        said = altered(self._said(request), request.fault, request.conversation.so_far)
+        said = shortened(said, request.most_tokens)
         frames = Frames(f"chatcmpl-{uuid4().hex}", request.model, int(time.time()), request.with_usage)
         pace = paced(self._pace, request.fault)
         if request.stream:

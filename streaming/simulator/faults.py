@@ -1,11 +1,11 @@
-"""Which fault a request asks for, by header or by a directive in the last user message.
+"""Which fault a request asks for, by header or by directives in the question.
 
 x-simulator-fault: 429 retry_after=2
-Tell me about sleep [[simulate cut at=12]]
+Tell me about sleep [[simulate cut at=12]] [[simulate 503 deployment=west]]
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from streaming.simulator.wire import ATTACKS, CATEGORIES, Json, error, prompt_blocked
@@ -14,7 +14,7 @@ HEADER = "x-simulator-fault"
 NONE = "none"
 """No fault, for a directive that only sets `tokens`, `delay` or the like."""
 
-REFUSALS = frozenset({"401", "404", "429", "500", "503", "prompt_filter"})
+REFUSALS = frozenset({"401", "404", "429", "500", "503", "prompt_filter", "no_stream"})
 TEXTS = frozenset({"unsafe", "markdown", "long", "refusal", "empty"})
 MID_STREAM = frozenset(
     {"filter", "async_filter", "filter_outage", "stall", "cut", "eof", "error_event", "garbage", "length"}
@@ -22,8 +22,10 @@ MID_STREAM = frozenset(
 TRANSPORT = frozenset({"slow_start", "no_done", "split", "crlf"})
 NAMES = REFUSALS | TEXTS | MID_STREAM | TRANSPORT | {NONE}
 
-NUMBERS = frozenset({"retry_after", "retry_after_ms", "ms", "at", "delay", "tokens", "fail_first"})
-WORDS = frozenset({"category", "key", "topic", "code"})
+NUMBERS = frozenset({"retry_after", "retry_after_ms", "ms", "at", "delay", "tokens", "fail_first", "restate"})
+WORDS = frozenset({"category", "key", "topic", "code", "deployment", "only"})
+ONLY = ("stream", "whole")
+OF_THE_ANSWER = frozenset({"tokens", "delay", "restate"})
 MOST_TOKENS = 100_000
 
 _DIRECTIVE = re.compile(r"\s*\[\[\s*simulate\b([^\]]*)\]\]")
@@ -49,11 +51,35 @@ class Fault:
     def category(self) -> str:
         return self.words.get("category", "violence")
 
+    def concerns(self, deployment: str, *, stream: bool) -> bool:
+        """Whether a request to this deployment, streamed or not, is meant."""
+        only = "stream" if self.name == "no_stream" else self.words.get("only")
+        named = self.words.get("deployment", deployment)
+        return named == deployment and (only is None or only == ("stream" if stream else "whole"))
 
-def split_directive(text: str) -> tuple[str, str]:
-    """The text without its directives, and what the last of them says."""
-    said = _DIRECTIVE.findall(text)
-    return _DIRECTIVE.sub("", text).strip(), said[-1].strip() if said else ""
+    def for_request(self, deployment: str, *, stream: bool) -> "Fault":
+        """This fault or, where it is not meant, what it says of the answer, which is the same everywhere."""
+        if self.concerns(deployment, stream=stream):
+            return self
+        return Fault(NONE, {name: number for name, number in self.numbers.items() if name in OF_THE_ANSWER})
+
+
+def split_directives(text: str) -> tuple[str, tuple[str, ...]]:
+    """The text without its directives, and what each of them says."""
+    said = tuple(directive.strip() for directive in _DIRECTIVE.findall(text))
+    return _DIRECTIVE.sub("", text).strip(), said
+
+
+def together(faults: Iterable[Fault]) -> Fault:
+    """Several faults as one: of the names the last counts, and of each option the last."""
+    name = NONE
+    numbers: dict[str, int] = {}
+    words: dict[str, str] = {}
+    for fault in faults:
+        name = name if fault.name == NONE else fault.name
+        numbers |= fault.numbers
+        words |= fault.words
+    return Fault(name, numbers, words)
 
 
 def parse_fault(said: str) -> Fault:
@@ -72,6 +98,8 @@ def parse_fault(said: str) -> Fault:
 
 def _read_option(option: str, numbers: dict[str, int], words: dict[str, str]) -> None:
     key, _, value = option.partition("=")
+    if key == "only" and value not in ONLY:
+        raise UnknownFault(f"only= takes {' or '.join(ONLY)}, not {value!r}.")
     if key in WORDS and value:
         words[key] = _known_category(value) if key == "category" else value
     elif key in NUMBERS and value.isascii() and value.isdigit():
@@ -115,6 +143,15 @@ BROKEN = Refusal(
     500,
     error("InternalServerError", "Backend returned unexpected response. Please contact Microsoft for help."),
 )
+NO_STREAM = Refusal(
+    400,
+    error(
+        "unsupported_value",
+        "Unsupported value: 'stream' does not support true with this deployment.",
+        type="invalid_request_error",
+        param="stream",
+    ),
+)
 OVERLOADED = Refusal(
     503, error("ServiceUnavailable", "The service is temporarily unable to process your request.")
 )
@@ -126,7 +163,8 @@ def refusal_of(fault: Fault) -> Refusal | None:
         return _too_many(fault.numbers)
     if fault.name == "prompt_filter":
         return Refusal(400, prompt_blocked(fault.category))
-    return {"401": NO_KEY, "404": NO_DEPLOYMENT, "500": BROKEN, "503": OVERLOADED}.get(fault.name)
+    plain = {"401": NO_KEY, "404": NO_DEPLOYMENT, "500": BROKEN, "503": OVERLOADED, "no_stream": NO_STREAM}
+    return plain.get(fault.name)
 
 
 def _too_many(numbers: Mapping[str, int]) -> Refusal:

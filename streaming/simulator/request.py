@@ -13,7 +13,8 @@ from streaming.simulator.faults import (
     Refusal,
     UnknownFault,
     parse_fault,
-    split_directive,
+    split_directives,
+    together,
 )
 from streaming.simulator.specimens import UNSAFE
 from streaming.simulator.wire import Json, invalid_request
@@ -53,13 +54,15 @@ def read_request(data: bytes, headers: Mapping[str, str], deployment: str | None
     if not model:
         raise _invalid("you must provide a model parameter", "model")
     messages = _messages(body)
+    stream = _typed(body, "stream", bool, False)
     try:
-        conversation, directive = _without_directives(read_conversation(messages))
-        fault = parse_fault(headers.get(HEADER, "") or directive)
+        conversation, directives = _without_directives(read_conversation(messages))
+        asked = [parse_fault(said) for said in ([headers[HEADER]] if headers.get(HEADER) else directives)]
     except UnknownFault as unknown:
         raise _invalid(str(unknown)) from None
     except ValueError as wrong:
         raise _invalid(str(wrong), "messages") from None
+    fault = together(one.for_request(model, stream=stream) for one in asked)
     if fault.words.get("topic", "honey") not in UNSAFE:
         raise _invalid(f"The topics of unsafe are: {', '.join(UNSAFE)}.")
     options = _typed(body, "stream_options", dict, {})
@@ -68,7 +71,7 @@ def read_request(data: bytes, headers: Mapping[str, str], deployment: str | None
         fault,
         model,
         _most_tokens(body),
-        stream=_typed(body, "stream", bool, False),
+        stream=stream,
         with_usage=bool(options.get("include_usage")),
     )
 
@@ -90,9 +93,9 @@ def _messages(body: Json) -> list[Json]:
     return messages
 
 
-def _without_directives(conversation: Conversation) -> tuple[Conversation, str]:
-    """The conversation without its `[[simulate …]]`, and what the one in the last message says."""
-    split = [split_directive(turn) for turn in conversation.turns]
+def _without_directives(conversation: Conversation) -> tuple[Conversation, tuple[str, ...]]:
+    """The conversation without its `[[simulate …]]`, and what those in the last message say."""
+    split = [split_directives(turn) for turn in conversation.turns]
     return replace(conversation, turns=tuple(text for text, _ in split)), split[-1][1]
 
 

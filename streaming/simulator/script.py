@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from streaming.providers.seam import REPEATED_WORDS, last_words
 from streaming.simulator.faults import Fault
-from streaming.simulator.tokens import sized
+from streaming.simulator.tokens import pieces, sized
 from streaming.simulator.wire import DONE, SAFE, Frames, Json, Usage, error, event, filtered
 
 
@@ -62,14 +63,26 @@ def shortened(answer: Answer, most: int | None) -> Answer:
     return answer.first(most, "length")
 
 
-def altered(answer: Answer, fault: Fault) -> Answer:
-    """The answer a fault leaves: of another length, or stopped half-way for a reason that is stated."""
+def altered(answer: Answer, fault: Fault, so_far: str = "") -> Answer:
+    """What of an answer this request is to say: of another length, only the rest of it, or stopped half-way
+    for a reason that is stated.
+    """
     if "tokens" in fault.numbers:
         answer = replace(answer, tokens=sized(list(answer.tokens), fault.numbers["tokens"]))
+    if so_far:
+        answer = _continued(answer, so_far, fault.numbers.get("restate", REPEATED_WORDS))
     if fault.name in ("length", "filter"):
         reason = "length" if fault.name == "length" else "content_filter"
         return answer.first(fault.strikes_at(len(answer.tokens)), reason)
     return answer
+
+
+def _continued(answer: Answer, so_far: str, restate: int) -> Answer:
+    """The rest of the answer behind the last words so far, as asked. Of another answer there is no rest."""
+    if not answer.text.startswith(so_far):
+        return replace(answer, tokens=())
+    again = len(so_far.rstrip()) - len(last_words(so_far, restate)) if restate else len(so_far)
+    return replace(answer, tokens=pieces(answer.text[again:]))
 
 
 def paced(pace: Pace, fault: Fault) -> Pace:

@@ -10,7 +10,7 @@ from openai import DefaultAsyncHttpxClient
 
 from streaming.events import ErrorCode, Usage
 from streaming.providers.azure import _pieces, azure_provider, compatible_provider
-from streaming.providers.base import Delta, Finish, ProviderError
+from streaming.providers.base import Completion, Delta, Finish, ProviderError
 
 ENDPOINT = "https://azure.test"
 V1 = f"{ENDPOINT}/openai/v1/chat/completions"
@@ -289,6 +289,138 @@ async def test_connection_lost_in_mid_stream(httpx2_mock, failure, code):
     httpx2_mock.post(V1).respond(200, **stream_of(sse(token("a"), done=False), then=failure))
     text, _finish, error = await ask()
     assert (text, error.code, error.retryable) == ("a", code, True)
+
+
+# --- whole answers ------------------------------------------------------------------------------------------
+
+
+def body(message=None, reason="stop", **more):
+    message = {"role": "assistant", "content": "Baby 👶"} if message is None else message
+    choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None, **more}
+    return {"object": "chat.completion", "choices": [choice], "usage": USAGE["usage"]}
+
+
+async def ask_whole(azure=None):
+    """The Completion or None, the error or None."""
+    azure = azure or provider()
+    try:
+        return await azure.complete(PROMPT, max_tokens=50), None
+    except ProviderError as caught:
+        return None, caught
+    finally:
+        await azure.close()
+
+
+async def test_whole_answer_and_what_was_sent(httpx2_mock):
+    route = httpx2_mock.post(V1).respond(200, json=body(content_filter_results=SAFE))
+    assert await ask_whole() == (Completion("Baby 👶", Finish("stop", Usage(9, 2))), None)
+    assert json.loads(route.calls.last.request.content) == {
+        "model": "gpt",
+        "messages": PROMPT,
+        "stream": False,
+        "max_completion_tokens": 50,
+    }
+
+
+@pytest.mark.parametrize(
+    "reply, completion",
+    [
+        pytest.param(
+            body(reason="length"), Completion("Baby 👶", Finish("length", Usage(9, 2))), id="length"
+        ),
+        pytest.param(
+            body({"content": None, "refusal": "No."}),
+            Completion("No.", Finish("stop", Usage(9, 2))),
+            id="refusal",
+        ),
+        pytest.param(body({"content": None}), Completion("", Finish("stop", Usage(9, 2))), id="empty"),
+        pytest.param(body() | {"usage": None}, Completion("Baby 👶", Finish("stop")), id="no usage"),
+        pytest.param(
+            body(content_filter_result={"error": {"code": "content_filter_error", "message": "x"}}),
+            Completion("Baby 👶", Finish("stop", Usage(9, 2))),
+            id="filter outage counts as unfiltered",
+        ),
+        pytest.param(
+            body() | {"choices": [{"index": 1, "message": {"content": "b"}}, *body()["choices"]]},
+            Completion("Baby 👶", Finish("stop", Usage(9, 2))),
+            id="second choice",
+        ),
+    ],
+)
+async def test_form_of_a_whole_answer(httpx2_mock, reply, completion):
+    httpx2_mock.post(V1).respond(200, json=reply)
+    assert await ask_whole() == (completion, None)
+
+
+FOUND = {"self_harm": {"filtered": True, "severity": "high"}, "hate": {"filtered": False}}
+
+
+@pytest.mark.parametrize(
+    "reply, code, filtered",
+    [
+        pytest.param(json.dumps(body())[:60], ErrorCode.STREAM_INTERRUPTED, set(), id="half a body"),
+        pytest.param("<html>", ErrorCode.STREAM_INTERRUPTED, set(), id="no JSON"),
+        pytest.param("", ErrorCode.STREAM_INTERRUPTED, set(), id="nothing"),
+        pytest.param(json.dumps({"choices": []}), ErrorCode.STREAM_INTERRUPTED, set(), id="no choice"),
+        pytest.param(json.dumps(body(reason=None)), ErrorCode.STREAM_INTERRUPTED, set(), id="no reason"),
+        pytest.param(
+            json.dumps({"error": {"code": "server_error", "message": "oops"}}),
+            ErrorCode.PROVIDER_UNAVAILABLE,
+            set(),
+            id="an error with status 200",
+        ),
+        pytest.param(
+            json.dumps(body(reason="content_filter", content_filter_results=FOUND)),
+            ErrorCode.CONTENT_FILTERED,
+            {"self_harm"},
+            id="filter",
+        ),
+    ],
+)
+async def test_whole_answer_that_is_none(httpx2_mock, reply, code, filtered):
+    httpx2_mock.post(V1).respond(200, text=reply, headers={"content-type": "application/json"})
+    completion, error = await ask_whole()
+    assert (completion, error.code, error.filtered) == (None, code, frozenset(filtered))
+
+
+@pytest.mark.parametrize(
+    "status, reply, code, retry_after",
+    [
+        (400, PROMPT_BLOCKED, ErrorCode.CONTENT_FILTERED, None),
+        (400, azure_error("context_length_exceeded"), ErrorCode.CONTEXT_TOO_LONG, None),
+        (429, azure_error("429"), ErrorCode.RATE_LIMITED, 7),
+        (503, azure_error("503"), ErrorCode.PROVIDER_UNAVAILABLE, 7),
+    ],
+)
+async def test_http_error_of_a_whole_answer(httpx2_mock, status, reply, code, retry_after):
+    headers = {"retry-after": "7"} if retry_after else {}
+    route = httpx2_mock.post(V1).respond(status, json=reply, headers=headers)
+    _completion, error = await ask_whole()
+    assert (error.code, error.retry_after) == (code, retry_after)
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "failure, code",
+    [
+        (httpx2.ConnectError("refused"), ErrorCode.PROVIDER_UNAVAILABLE),
+        (httpx2.ReadTimeout("slow"), ErrorCode.PROVIDER_TIMEOUT),
+        (httpx2.RemoteProtocolError("cut"), ErrorCode.PROVIDER_UNAVAILABLE),
+    ],
+)
+async def test_whole_answer_over_a_bad_connection(httpx2_mock, failure, code):
+    httpx2_mock.post(V1).mock(side_effect=failure)
+    assert (await ask_whole())[1].code == code
+
+
+@pytest.mark.parametrize(
+    "status, param, unstreamable",
+    [(400, "stream", True), (400, "stream_options", True), (400, "messages", False), (503, "stream", False)],
+)
+async def test_server_that_refuses_to_stream_says_so(httpx2_mock, status, param, unstreamable):
+    httpx2_mock.post(V1).respond(status, json=azure_error("unsupported_value", param=param))
+    error = (await ask())[2]
+    assert (error.unstreamable, error.status) == (unstreamable, status)
 
 
 def test_without_key_or_extra_the_error_says_what_to_do(monkeypatch):

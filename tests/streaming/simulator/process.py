@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -24,8 +25,8 @@ class RunningSimulator:
     def base_url(self) -> str:
         return f"{self.url}/openai/v1/"
 
-    def stats(self) -> dict[str, int | float | None]:
-        stats: dict[str, int | float | None] = httpx2.get(f"{self.url}/simulator/stats").json()
+    def stats(self) -> dict[str, Any]:
+        stats: dict[str, Any] = httpx2.get(f"{self.url}/simulator/stats").json()
         return stats
 
 

@@ -12,25 +12,50 @@ from streaming.simulator.faults import (
     UnknownFault,
     parse_fault,
     refusal_of,
-    split_directive,
+    split_directives,
+    together,
 )
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "simulator.md"
 
 
 def test_directive_is_taken_out_of_the_text():
-    assert split_directive("When does [[simulate cut at=3]] sleep change?") == (
+    assert split_directives("When does [[simulate cut at=3]] sleep change?") == (
         "When does sleep change?",
-        "cut at=3",
+        ("cut at=3",),
     )
 
 
-def test_last_directive_counts():
-    assert split_directive("[[simulate 500]] x [[simulate stall]]") == ("x", "stall")
+def test_every_directive_is_taken_out():
+    assert split_directives("[[simulate 500]] x [[simulate stall]]") == ("x", ("500", "stall"))
 
 
 def test_text_without_directive_is_left_alone():
-    assert split_directive("Is [this] fine?") == ("Is [this] fine?", "")
+    assert split_directives("Is [this] fine?") == ("Is [this] fine?", ())
+
+
+def test_of_several_faults_the_last_name_and_the_last_of_each_option_count():
+    faults = map(parse_fault, ["500 key=a at=1", "tokens=9", "cut at=3"])
+    assert together(faults) == Fault("cut", {"at": 3, "tokens": 9}, {"key": "a"})
+    assert together([]) == Fault()
+
+
+@pytest.mark.parametrize(
+    ("said", "streamed", "whole"),
+    [
+        ("cut", True, True),
+        ("cut deployment=east", True, True),
+        ("cut deployment=west", False, False),
+        ("cut only=stream", True, False),
+        ("cut only=whole", False, True),
+        ("cut only=whole deployment=west", False, False),
+        ("no_stream", True, False),
+    ],
+)
+def test_fault_concerns_a_deployment_streamed_or_whole(said, streamed, whole):
+    fault = parse_fault(said)
+    assert fault.concerns("east", stream=True) == streamed
+    assert fault.concerns("east", stream=False) == whole
 
 
 def test_fault_is_read_with_its_options():
@@ -42,7 +67,9 @@ def test_options_alone_are_no_fault():
     assert parse_fault("") == Fault()
 
 
-@pytest.mark.parametrize("said", ["lightning", "cut at=-1", "cut at=two", "cut where=3", "filter category=x"])
+@pytest.mark.parametrize(
+    "said", ["lightning", "cut at=-1", "cut at=two", "cut where=3", "filter category=x", "cut only=half"]
+)
 def test_unknown_fault_or_option_is_refused(said):
     with pytest.raises(UnknownFault):
         parse_fault(said)
@@ -59,6 +86,7 @@ def test_unknown_fault_or_option_is_refused(said):
         ("429 retry_after=7 retry_after_ms=30", 429, {"retry-after": "7", "retry-after-ms": "30"}),
         ("500", 500, {}),
         ("503", 503, {}),
+        ("no_stream", 400, {}),
         ("prompt_filter", 400, {}),
     ],
 )
@@ -70,7 +98,7 @@ def test_refusals_have_status_and_headers(said, status, headers):
 
 def test_other_faults_are_no_refusals():
     refused = {name for name in NAMES if refusal_of(Fault(name))}
-    assert refused == {"401", "404", "429", "500", "503", "prompt_filter"}
+    assert refused == {"401", "404", "429", "500", "503", "prompt_filter", "no_stream"}
 
 
 def test_documentation_names_every_fault_and_option():
