@@ -3,8 +3,8 @@
 import uuid
 from dataclasses import dataclass
 
-from chat import access
-from chat.models import Feedback, Person, ReviewStatus
+from chat import access, answer_cache
+from chat.models import Feedback, Person, Rating, ReviewStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,13 @@ class Opinion:
 
 
 def give(person: Person | None, answer: uuid.UUID, opinion: Opinion) -> Feedback:
-    """Keep or replace a person's opinion; a changed one goes back to the reviewers. Raises `NotFound`."""
+    """Keep or replace a person's opinion; a changed one goes back to the reviewers. Raises `NotFound`.
+
+    What did not help one person is not given again to others.
+    """
     message = access.answer(person, answer)
+    if opinion.rating == Rating.DOWN:
+        answer_cache.forget(message)
     return Feedback.objects.update_or_create(
         message=message,
         person=person,

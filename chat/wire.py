@@ -40,7 +40,11 @@ def _generation_fields(message: Message) -> dict[str, Any]:
         "model": generation.model,
         "streamId": str(generation.stream_uuid),
         "finishReason": generation.finish_reason or None,
+        "stopReason": generation.stop_reason or None,
+        "cached": generation.cached or None,
+        "pausedAfter": generation.paused_after,
         "usage": usage and usage_to_wire(usage),
+        "cost": None if generation.cost is None else float(generation.cost),
         "timing": timing and timing_to_wire(timing),
         "error": error_to_wire(saved_error(generation)) if generation.error_code else None,
     }

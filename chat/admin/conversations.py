@@ -1,4 +1,4 @@
-"""Conversations as readable transcripts, and how each answer was generated."""
+"""Conversations as readable transcripts."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.base import ReadOnlyAdmin
-from chat.models import Conversation, Feedback, Generation, Message, Rating, SafetyEvent
+from chat.models import Conversation, Feedback, Message, Rating, SafetyEvent
 from chat.rendering import message_view
 
 
@@ -79,24 +79,3 @@ def transcript_link(message: Message) -> SafeString:
     """From a row about a message to its place in the transcript."""
     address = reverse("admin:chat_conversation_change", args=[message.conversation_id])
     return format_html('<a href="{}#m-{}">{}</a>', address, message.uuid, message.content[:80] or "—")
-
-
-@admin.register(Generation)
-class GenerationAdmin(ReadOnlyAdmin):
-    """Model and timing of every answer."""
-
-    # What else is known of an answer can be filtered by, and stands on its page.
-    list_display = ["started_at", "model", "status", "ttft_ms", "duration_ms", "tokens_per_second", "answer"]
-    list_filter = ["model", "message__status", "finish_reason", "error_code", "started_at"]
-    list_select_related = ["message"]
-    search_fields = ["message__content", "error_detail"]
-    date_hierarchy = "started_at"
-    ordering = ["-started_at"]
-
-    @admin.display(description=_("status"), ordering="message__status")
-    def status(self, generation: Generation) -> str:
-        return generation.message.get_status_display()
-
-    @admin.display(description=_("answer"))
-    def answer(self, generation: Generation) -> SafeString:
-        return transcript_link(generation.message)

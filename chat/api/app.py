@@ -2,7 +2,7 @@
 
 from ninja import NinjaAPI
 
-from chat.api import ai, conversations, messages, models
+from chat.api import ai, conversations, me, messages, models
 from chat.api.gate import gate
 from chat.api.problems import add_problem_handlers
 
@@ -18,3 +18,4 @@ api.add_router("/ai", ai.router, tags=["answers"])
 api.add_router("/conversations", conversations.router, tags=["conversations"])
 api.add_router("/messages", messages.router, tags=["messages"])
 api.add_router("/models", models.router, tags=["models"])
+api.add_router("/me", me.router, tags=["me"])

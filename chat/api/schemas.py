@@ -5,12 +5,16 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Field, Schema
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, StringConstraints, TypeAdapter
 
 REASON_CHARS = 60
 COMMENT_CHARS = 2000
+REQUEST_ID_CHARS = 64
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no NUL character. A message may hold one: the sanitiser takes it out."""
+
+EventId = Annotated[int, Field(ge=0, lt=2**31)]
+"""The id of an event in a stream, or 0 for its beginning."""
 
 
 class ChatIn(Schema):
@@ -26,6 +30,7 @@ class ChatIn(Schema):
     clientMessageId: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)] | None = (
         None
     )
+    timezone: Annotated[str, StringConstraints(max_length=64, pattern=NO_NUL)] | None = None
 
 
 class ActionOut(Schema):
@@ -81,6 +86,39 @@ class StoppedOut(Schema):
     lastEventId: int
 
 
+class PauseIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    after: EventId
+
+
+class PausedOut(Schema):
+    streamId: UUID
+    pausedAfter: int
+
+
+class ResumedOut(Schema):
+    streamId: UUID
+    after: int
+
+
+class NumberedEventOut(Schema):
+    """An event of `docs/events.md`, with its id; the other fields depend on the type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: int
+    type: Literal["metadata", "notice", "token", "done", "error"]
+
+
+class PolledOut(Schema):
+    """What is new in a stream."""
+
+    events: list[NumberedEventOut]
+    ended: bool
+    lastEventId: int
+
+
 class ConversationOut(Schema):
     id: UUID
     title: str
@@ -133,6 +171,10 @@ class MessageOut(Schema):
     usage: UsageOut | None = None
     timing: TimingOut | None = None
     error: ErrorOut | None = None
+    stopReason: str | None = None
+    cached: bool | None = None
+    cost: float | None = None
+    pausedAfter: int | None = None
 
 
 class MessagesOut(Schema):
@@ -140,15 +182,64 @@ class MessagesOut(Schema):
     nextCursor: str | None
 
 
+class PriceOut(Schema):
+    """For a million tokens."""
+
+    prompt: float
+    completion: float
+    currency: str
+
+
 class ModelOut(Schema):
     id: str
     label: str
     contextWindow: int
     default: bool
+    price: PriceOut | None = None
 
 
 class ModelsOut(Schema):
     items: list[ModelOut]
+
+
+# --- What a WebSocket takes --------------------------------------------------------------------------------
+
+
+class _FromSocket(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    requestId: Annotated[str, StringConstraints(max_length=REQUEST_ID_CHARS)] | None = None
+
+
+class SendFrame(_FromSocket, ChatIn):
+    """Ask; the fields of `POST /api/v1/ai/chat/stream`."""
+
+    type: Literal["send"]
+
+
+class StopFrame(_FromSocket):
+    type: Literal["stop"]
+    streamId: UUID
+
+
+class PauseFrame(_FromSocket):
+    """Without `after`, the answer is kept as far as this socket has sent it."""
+
+    type: Literal["pause"]
+    streamId: UUID
+    after: EventId | None = None
+
+
+class ResumeFrame(_FromSocket):
+    """Without `after`, the answer goes on where it was paused."""
+
+    type: Literal["resume"]
+    streamId: UUID
+    after: EventId | None = None
+
+
+Frame = SendFrame | StopFrame | PauseFrame | ResumeFrame
+read_frame: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="type")])
 
 
 class ProblemOut(Schema):

@@ -2,6 +2,7 @@
 
 import uuid
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q
@@ -46,6 +47,11 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def running_streams(self) -> "list[UUID]":
+        """The streams of the answers that are being written in it: usually none, at most one for long."""
+        unfinished = Generation.objects.filter(message__conversation=self, ended_at=None)
+        return list(unfinished.values_list("stream_uuid", flat=True))
 
 
 class Role(models.TextChoices):
@@ -127,6 +133,17 @@ class Message(models.Model):
         return self.role == Role.ASSISTANT and self.status in RETRYABLE
 
 
+class StopReason(models.TextChoices):
+    """Why an answer was ended before its own end, where that was no failure of the provider."""
+
+    PERSON = "person", "stopped by the parent"
+    SUPERSEDED = "superseded", "the parent sent another message"
+    DELETED = "deleted", "the conversation was deleted"
+    UNREAD = "unread", "nobody read it"
+    SHUTDOWN = "shutdown", "the server was shut down"
+    DIED = "died", "the server died"
+
+
 class Generation(models.Model):
     """How one answer came to be: the stream it travelled on, the model, what it cost, how it ended."""
 
@@ -152,12 +169,58 @@ class Generation(models.Model):
     )
     duration_ms = models.PositiveIntegerField("duration", null=True, blank=True, help_text="Milliseconds.")
     tokens_per_second = models.FloatField(null=True, blank=True)
+    gap_p50_ms = models.PositiveIntegerField(
+        "median gap", null=True, blank=True, help_text="Milliseconds between two released texts."
+    )
+    gap_p95_ms = models.PositiveIntegerField("95th percentile of gaps", null=True, blank=True)
+    usage_estimated = models.BooleanField(
+        default=False, help_text="The provider did not say what it charged; the tokens are our estimate."
+    )
+    cost = models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, blank=True, help_text="In the price list's currency."
+    )
+    deployment = models.CharField(max_length=100, blank=True, help_text="That gave the last of the text.")
+    attempts = models.JSONField(
+        default=list, blank=True, help_text="Each try at a deployment, and where in the text it began."
+    )
+    retries = models.PositiveSmallIntegerField(default=0)
+    failovers = models.PositiveSmallIntegerField(default=0)
+    stop_reason = models.CharField(max_length=10, choices=StopReason, blank=True)
+    lost_readers = models.PositiveSmallIntegerField(
+        default=0, help_text="Readers whose connection ended before the answer did."
+    )
+    cached = models.BooleanField(default=False, help_text="Replayed from an earlier answer.")
+    paused_after = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The id of the last event that the parent had read when pausing."
+    )
+    reserved_tokens = models.PositiveIntegerField(
+        default=0, help_text="Taken from the day's quota until the answer's real usage is known."
+    )
 
     class Meta:
         indexes = [
-            # Answers that never ended, for the start-up sweep.
+            # Answers that never ended, for the sweep.
             models.Index(fields=["started_at"], condition=Q(ended_at=None), name="generation_running"),
+            # An hour's answers, for the statistics.
+            models.Index(fields=["ended_at"], name="generation_ended"),
         ]
 
     def __str__(self) -> str:
         return f"{self.model} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Checkpoint(models.Model):
+    """What a running answer said at the last heartbeat of its writer; removed by the sweep after its end.
+
+    A table of its own: one statement writes it for all running answers, and no index of theirs is touched.
+    """
+
+    generation = models.OneToOneField(
+        Generation, on_delete=models.CASCADE, primary_key=True, related_name="checkpoint"
+    )
+    content = models.TextField(blank=True)
+    notices = models.JSONField(default=list, blank=True)
+    beat_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.generation_id} at {self.beat_at:%H:%M:%S}"

@@ -42,6 +42,13 @@ class Person(models.Model):
     user = models.OneToOneField(User, on_delete=models.CASCADE, null=True, blank=True, related_name="person")
     guest_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    timezone = models.CharField(
+        max_length=64, blank=True, help_text="An IANA name such as Europe/Berlin; empty counts as UTC."
+    )
+    quota_day = models.DateField(
+        null=True, blank=True, editable=False, help_text="The person's own day that quota_tokens counts."
+    )
+    quota_tokens = models.PositiveBigIntegerField(default=0, editable=False)
 
     objects = PersonQuerySet.as_manager()
 
