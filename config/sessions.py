@@ -34,5 +34,11 @@ class _Forgiving:
         except Exception:
             logger.exception("The session cache could not be written")
 
+    async def aget(self, key: str) -> Any:
+        return self.get(key)
+
+    async def aset(self, key: str, data: Any, seconds: int) -> None:
+        self.set(key, data, seconds)
+
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None

@@ -6,6 +6,7 @@ The format is WHATWG HTML, section 9.2. We send LF only, since some readers spli
 from collections.abc import Iterator
 
 COMMENT = b": keep-alive\n\n"
+SHORTEST_COMMENT = len(b":\n\n")
 
 
 def frame(data: bytes, seq: int | None = None, event: str | None = None) -> bytes:
@@ -20,6 +21,20 @@ def frame_lines(text: str, seq: int | None = None, event: str | None = None) -> 
     """One event whose text may hold line breaks; a reader gets them back as LF."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").encode()
     return frame(lines.replace(b"\n", b"\ndata: "), seq, event)
+
+
+def pad(chunk: bytes, step: int) -> bytes:
+    """Whole events, brought up to a multiple of `step` bytes (0 = as they are) by a comment before them.
+
+    Encryption hides what is written, not how much: unpadded, the lengths of an answer's words could be read
+    off the wire. Readers pass over comments, as the standard tells them to.
+    """
+    missing = -len(chunk) % step if step else 0
+    if not missing:
+        return chunk
+    while missing < SHORTEST_COMMENT:
+        missing += step
+    return b":" + b" " * (missing - SHORTEST_COMMENT) + b"\n\n" + chunk
 
 
 class DataSplitter:

@@ -1,17 +1,27 @@
-"""Ask, streaming or not; follow a stream; stop it."""
+"""Ask, streaming or not; follow a stream; stop it, pause it, go on."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Query, Router
 
 from chat import doors
 from chat.api.problems import problem
-from chat.api.schemas import ChatIn, ChatOut, ProblemOut, StoppedOut
+from chat.api.schemas import (
+    ChatIn,
+    ChatOut,
+    PausedOut,
+    PauseIn,
+    PolledOut,
+    ProblemOut,
+    ResumedOut,
+    StoppedOut,
+)
+from chat.engine import engine
 from chat.errors import AnswerFailed
 from chat.streams import follow, whole
-from chat.turns import Ask, Turn, stop_turn
+from chat.turns import Ask, Turn
 from streaming.events import (
     Error,
     ErrorCode,
@@ -21,15 +31,22 @@ from streaming.events import (
     timing_to_wire,
     usage_to_wire,
 )
-from streaming.responses import StreamResponse, json_frames, last_event_id
+from streaming.responses import StreamResponse, events_response, last_event_id, poll_response
 
 router = Router()
 
-STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
-AS_STREAM: dict[str, Any] = {
-    "responses": {
-        200: {"description": "The events of `docs/events.md`, one JSON object each.", "content": STREAM}
-    }
+LONGEST_WAIT = 30
+"""Seconds; below the read timeout of any proxy."""
+
+Wait = Annotated[float, Query(ge=0, allow_inf_nan=False)]
+
+TEXT = {"schema": {"type": "string"}}
+EVENTS = {"text/event-stream": TEXT, "application/x-ndjson": TEXT}
+TOLD = "The events of `docs/events.md`, one JSON object each, in the form that `Accept` names"
+AS_STREAM: dict[str, Any] = {"responses": {200: {"description": f"{TOLD}.", "content": EVENTS}}}
+WHAT_IS_NEW = "; with `wait`, what is new, as one JSON object."
+AS_STREAM_OR_POLLED: dict[str, Any] = {
+    "responses": {200: {"description": TOLD + WHAT_IS_NEW, "content": EVENTS}}
 }
 
 
@@ -41,13 +58,14 @@ def ask_of(body: ChatIn) -> Ask:
         language=body.language,
         country=body.country,
         client_message_id=body.clientMessageId,
+        timezone=body.timezone,
     )
 
 
 @router.post("/chat/stream", summary="Ask, and stream the answer", openapi_extra=AS_STREAM)
 async def chat_stream(request: HttpRequest, body: ChatIn) -> StreamResponse:
     turn = await doors.ask(request, ask_of(body))
-    return StreamResponse(json_frames(follow(turn.stream, last_event_id(request))))
+    return events_response(request, follow(turn.stream, last_event_id(request)))
 
 
 @router.post(
@@ -64,19 +82,46 @@ async def chat(request: HttpRequest, body: ChatIn) -> HttpResponse | dict[str, A
     return _success(turn, transcript)
 
 
-@router.get("/streams/{uuid:stream_id}", summary="Follow a stream", openapi_extra=AS_STREAM)
-async def stream(request: HttpRequest, stream_id: UUID, after: int = 0) -> StreamResponse:
+@router.get(
+    "/streams/{uuid:stream_id}",
+    response=PolledOut,
+    summary="Follow a stream",
+    openapi_extra=AS_STREAM_OR_POLLED,
+)
+async def stream(
+    request: HttpRequest, stream_id: UUID, after: int = 0, wait: Wait | None = None
+) -> StreamResponse:
     await doors.find_stream(request, stream_id)
-    return StreamResponse(json_frames(follow(stream_id, last_event_id(request, after))))
+    seen = last_event_id(request, after)
+    if wait is None:
+        return events_response(request, follow(stream_id, seen))
+    return poll_response(
+        engine().log, str(stream_id), seen, seconds=min(wait, LONGEST_WAIT), saved=follow(stream_id, seen)
+    )
 
 
 @router.post("/streams/{uuid:stream_id}/stop", response=StoppedOut, summary="Stop an answer")
 async def stop(request: HttpRequest, stream_id: UUID) -> dict[str, Any]:
-    await doors.find_stream(request, stream_id)
-    await stop_turn(stream_id)
+    await doors.stop(request, stream_id)
+    return await stopped(stream_id)
+
+
+@router.post("/streams/{uuid:stream_id}/pause", response=PausedOut, summary="Keep how far an answer was read")
+async def pause(request: HttpRequest, stream_id: UUID, body: PauseIn) -> dict[str, Any]:
+    await doors.pause(request, stream_id, body.after)
+    return {"streamId": stream_id, "pausedAfter": body.after}
+
+
+@router.post("/streams/{uuid:stream_id}/resume", response=ResumedOut, summary="Go on reading")
+async def resume(request: HttpRequest, stream_id: UUID) -> dict[str, Any]:
+    return {"streamId": stream_id, "after": await doors.resume(request, stream_id)}
+
+
+async def stopped(stream_id: UUID) -> dict[str, Any]:
+    """How an answer that was stopped ended."""
     transcript, last = await whole(stream_id)
     return {
-        "streamId": stream_id,
+        "streamId": str(stream_id),
         "status": transcript.outcome,
         "content": transcript.text,
         "lastEventId": last,

@@ -17,7 +17,7 @@ def gate(request: HttpRequest) -> bool:
     """Raises a `Refusal`, or lets the call pass."""
     if request.method in ("POST", "PUT", "PATCH"):
         _check_body(request)
-    if request.method not in ("GET", "HEAD") and request.COOKIES and _is_foreign(request):
+    if request.method not in ("GET", "HEAD") and request.COOKIES and is_foreign(request):
         raise NotAllowed(_("This call comes from another site."))
     return True
 
@@ -30,7 +30,7 @@ def _check_body(request: HttpRequest) -> None:
         raise UnsupportedMediaType(_("Send JSON, with Content-Type: application/json."))
 
 
-def _is_foreign(request: HttpRequest) -> bool:
+def is_foreign(request: HttpRequest) -> bool:
     """By the origin that the browser names, and where it names none, by its own word on it."""
     origin = request.headers.get("Origin")
     if origin is not None:

@@ -10,7 +10,7 @@ from chat import doors, feedback
 from chat.api.schemas import FeedbackIn, FeedbackOut
 from chat.streams import follow
 from chat.wire import feedback_to_wire
-from streaming.responses import StreamResponse, json_frames
+from streaming.responses import StreamResponse, events_response
 
 router = Router()
 
@@ -32,4 +32,4 @@ async def delete_feedback(request: HttpRequest, message_id: UUID) -> Status[None
 @router.post("/{uuid:message_id}/retry", summary="Have a failed, stopped or cut-off answer tried again")
 async def retry(request: HttpRequest, message_id: UUID) -> StreamResponse:
     turn = await doors.ask_again(request, message_id)
-    return StreamResponse(json_frames(follow(turn.stream)))
+    return events_response(request, follow(turn.stream))

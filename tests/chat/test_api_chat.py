@@ -30,6 +30,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 STREAM, WHOLE = "/api/v1/ai/chat/stream", "/api/v1/ai/chat"
 BOTH = pytest.mark.parametrize("path", [STREAM, WHOLE])
+
+
+@pytest.fixture(autouse=True)
+def unpadded(settings):
+    """Bytes as they are meant; `test_api_transports.py` pads them."""
+    settings.STREAM_PAD_BYTES = 0
+
+
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -290,6 +298,7 @@ async def test_message_of_just_the_limit_is_taken(path, says, alice_client, sett
         ({"clientMessageId": ""}, ["body", "clientMessageId"]),
         ({"clientMessageId": "x" * 65}, ["body", "clientMessageId"]),
         ({"clientMessageId": "a\u0000b"}, ["body", "clientMessageId"]),
+        ({"timezone": "x" * 65}, ["body", "timezone"]),
     ],
 )
 async def test_wrong_field_is_422_and_named(path, fields, loc, says, alice_client):
@@ -425,12 +434,18 @@ async def test_reads_of_a_guest_leave_no_row(says):
     assert (await count(Person), await count(Conversation)) == (0, 0)
 
 
-async def test_models_are_listed(says, alice_client, settings):
-    settings.MODEL_LABEL, settings.MODEL_CONTEXT_WINDOW = "Night", 9000
-    response = await alice_client.get("/api/v1/models")
-    assert response.json() == {
-        "items": [{"id": "scripted", "label": "Night", "contextWindow": 9000, "default": True}]
-    }
+async def test_models_are_listed(says, alice_client):
+    model = {"id": "scripted", "label": "scripted", "contextWindow": 128_000, "default": True}
+    price = {"prompt": 0.5, "completion": 2.0, "currency": "USD"}
+    assert (await alice_client.get("/api/v1/models")).json() == {"items": [model | {"price": price}]}
+
+
+async def test_time_zone_of_an_account_is_noted(says, alice, alice_client):
+    from chat.models import Person
+
+    await ask(alice_client, timezone="Europe/Berlin")
+    await ask(alice_client, timezone="Nowhere/Land")
+    assert await count(Person, pk=alice.pk, timezone="Europe/Berlin") == 1
 
 
 async def test_named_model_is_used(says, alice_client):

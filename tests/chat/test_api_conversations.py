@@ -316,6 +316,7 @@ async def test_messages_have_this_shape(says, alice, alice_client):
             "streamId": turn.stream_id,
             "finishReason": "stop",
             "usage": {"promptTokens": 12, "completionTokens": 3, "totalTokens": 15},
+            "cost": 0.000012,
         },
     ]
     assert times == [z(row.created_at) for row in rows]

@@ -20,6 +20,7 @@ from tests.chat.scripted import (
     answer,
     ask,
     begin,
+    generation_of,
     logged,
     received,
     send,
@@ -29,6 +30,12 @@ from tests.conftest import async_client_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET = "Alice's own secret. "
+
+
+@pytest.fixture(autouse=True)
+def unpadded(settings):
+    """Bytes as they are meant; `test_api_transports.py` pads them."""
+    settings.STREAM_PAD_BYTES = 0
 
 
 def path_of(stream, more=""):
@@ -270,6 +277,52 @@ async def test_whole_answer_that_is_stopped_says_so(says, alice_client):
     assert (body["status"], body["content"], body["finishReason"]) == ("stopped", "Shown. ", "stopped")
 
 
+# --- Pause and resume ---------------------------------------------------------------------------------------
+
+
+async def pause(client, stream, after):
+    async with asyncio.timeout(PATIENCE):
+        body = {"after": after}
+        return await client.post(path_of(stream, "/pause"), body, content_type="application/json")
+
+
+async def resume(client, stream):
+    async with asyncio.timeout(PATIENCE):
+        return await client.post(path_of(stream, "/resume"), content_type="application/json")
+
+
+async def test_pause_is_kept_for_another_device_and_the_answer_goes_on(says, alice, alice_client):
+    go_on = asyncio.Event()
+    says("One. ", go_on, "Two. ", STOP)
+    turn = await begin(alice)
+    await logged(turn.stream, 2)
+    paused = await pause(alice_client, turn.stream, 2)
+    assert (paused.status_code, paused.json()) == (200, {"streamId": turn.stream_id, "pausedAfter": 2})
+    assert (await generation_of(turn.stream)).paused_after == 2
+    go_on.set()
+    await _ended(turn)
+    other_device = await in_thread(lambda: async_client_of(alice))
+    resumed = await resume(other_device, turn.stream)
+    assert (resumed.status_code, resumed.json()) == (200, {"streamId": turn.stream_id, "after": 2})
+    assert (await generation_of(turn.stream)).paused_after is None
+    whole = await follow(other_device, turn.stream)
+    rest = await follow(other_device, turn.stream, after=2)
+    assert (rest.events, whole.transcript.text) == (whole.events[2:], "One. Two. ")
+
+
+async def test_resume_of_what_was_not_paused_is_its_beginning(says, alice, alice_client):
+    turn = await answer(alice)
+    assert (await resume(alice_client, turn.stream)).json() == {"streamId": turn.stream_id, "after": 0}
+
+
+@pytest.mark.parametrize("body", [{}, {"after": -1}, {"after": "x"}, {"after": None}, {"after": 2**31}])
+async def test_senseless_pause_is_422(body, says, alice, alice_client):
+    turn = await answer(alice)
+    response = await alice_client.post(path_of(turn.stream, "/pause"), body, content_type="application/json")
+    assert (response.status_code, response.json()["errors"][0]["loc"]) == (422, ["body", "after"])
+    assert (await generation_of(turn.stream)).paused_after is None
+
+
 # --- Whose it is --------------------------------------------------------------------------------------------
 
 
@@ -277,7 +330,14 @@ async def test_stream_of_another_is_404_for_everyone_else(says, alice, bob_clien
     says(SECRET, STOP)
     turn = await answer(alice)
     for client in (bob_client, guest_client):
-        for response in (await client.get(path_of(turn.stream)), await stop(client, turn.stream)):
+        for response in (
+            await client.get(path_of(turn.stream)),
+            await client.get(path_of(turn.stream), {"wait": 5}),
+            await client.get(path_of(turn.stream), headers={"Accept": "application/x-ndjson"}),
+            await stop(client, turn.stream),
+            await pause(client, turn.stream, 1),
+            await resume(client, turn.stream),
+        ):
             assert (response.status_code, response.json()["code"]) == (404, "not_found")
             assert SECRET.strip() not in response.content.decode()
 
