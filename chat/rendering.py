@@ -3,21 +3,22 @@
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from chat.engine import engine
 from chat.markdown import LiveMarkdown, render
-from chat.models import Feedback, Message, Person, Role
+from chat.models import Feedback, Generation, Message, Person, Role, Status
 from safety.cards import names_a_country
 from streaming import sse
 from streaming.events import Event, Metadata, Notice, Token, Transcript, notice_from_wire
-from streaming.log.base import Entry
+from streaming.log.base import BATCH, Entry
 
 PING = sse.frame(b"", event="ping")
 DONE = sse.frame(b"", event="done")
@@ -44,8 +45,25 @@ class NoticeView:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorView:
+    """Why an answer failed, in words for people; `goes_on` is when asking again may help, if known."""
+
+    code: str
+    message: str
+    goes_on: datetime | None
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.goes_on is not None and self.goes_on > timezone.now()
+
+
+@dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message as `chat/_question.html` and `chat/_answer.html` take it."""
+    """A message as `chat/_question.html` and `chat/_answer.html` take it.
+
+    `model_label` is empty where there is no choice of models. `paused_after` is the id of the last event that
+    was read before a pause; `is_paused` says that the text ends there.
+    """
 
     uuid: UUID
     role: str
@@ -54,11 +72,16 @@ class MessageView:
     created_at: datetime
     html: str = ""
     notices: Sequence[NoticeView] = ()
-    error: dict[str, Any] | None = None
+    error: ErrorView | None = None
     feedback: Feedback | None = None
     stream_uuid: UUID | None = None
     model: str = ""
+    model_label: str = ""
+    cached: bool = False
+    stop_reason: str = ""
     can_retry: bool = False
+    paused_after: int | None = None
+    is_paused: bool = False
 
 
 def notice_view(notice: Notice) -> NoticeView:
@@ -87,24 +110,40 @@ def message_view(message: Message, person: Person | None) -> MessageView:
         created_at=message.created_at,
         html=_safe(render(message.content)),
         notices=[notice_view(notice_from_wire(fields)) for fields in message.notices],
-        error={
-            "code": generation.error_code,
-            "message": generation.error_message,
-            "retryable": generation.retryable,
-        }
-        if generation.error_code
-        else None,
+        error=_error_view(generation) if generation.error_code else None,
         feedback=next((f for f in message.feedback.all() if person and f.person_id == person.pk), None),
         stream_uuid=generation.stream_uuid,
         model=generation.model,
+        model_label=_label_of(generation.model),
+        cached=generation.cached,
+        stop_reason=generation.stop_reason,
         can_retry=message.can_retry,
+        paused_after=generation.paused_after,
     )
+
+
+def _error_view(generation: Generation) -> ErrorView:
+    ended, seconds = generation.ended_at, generation.retry_after
+    goes_on = ended + timedelta(seconds=seconds) if ended and seconds is not None else None
+    return ErrorView(generation.error_code, generation.error_message, goes_on)
+
+
+def _label_of(model: str) -> str:
+    models = engine().models
+    if len(models) < 2:
+        return ""
+    return models[model].label if model in models else model
 
 
 def with_text_so_far(view: MessageView, said: Transcript) -> MessageView:
     """A running answer as it stands, for a page that cannot wait for the rest of it."""
     notices = [notice_view(notice) for notice in said.notices]
     return replace(view, html=_safe(render(said.text)), notices=notices)
+
+
+def paused(view: MessageView, read: Transcript) -> MessageView:
+    """An answer as far as it was read, whether or not it has come to its end meanwhile."""
+    return replace(with_text_so_far(view, read), status=Status.STREAMING.value, is_paused=True)
 
 
 def _safe(html: str) -> SafeString:
@@ -119,15 +158,26 @@ async def html_frames(batches: AsyncGenerator[Sequence[Entry]], answer: UUID) ->
     """The answer as HTML that patches the page: first all there is so far, then only what changes.
 
     Starting with all of it makes every connection complete in itself, whatever an earlier one had shown. The
-    end is left to `finished_frame`, which shows the saved message.
+    end is left to `finished_patch`, which shows the saved message.
     """
     page = _LiveAnswer(answer)
+    waiting: list[Entry] = []
+    yield PING  # the page learns at once that this network lets a stream through
     async with aclosing(batches):
         async for batch in batches:
-            if not batch:
+            waiting += batch
+            if len(batch) >= BATCH:  # there is more at once: the page must not shrink to a part of it
+                continue
+            if not waiting:
                 yield PING
-            elif html := page.patch([event for _seq, event in batch]):
-                yield sse.frame_lines(html, batch[-1][0])
+            elif html := page.patch([event for _seq, event in waiting]):
+                yield sse.frame_lines(html, waiting[-1][0])
+            waiting.clear()
+
+
+def patch_so_far(entries: Iterable[Entry], answer: UUID) -> str:
+    """The answer as it stands, as one patch: for a page that asks from time to time."""
+    return _LiveAnswer(answer).patch(event for _seq, event in entries)
 
 
 class _LiveAnswer:
@@ -176,7 +226,7 @@ class _LiveAnswer:
             _safe(text.finished),
             _safe(text.live),
         )
-        return _partial(f"body-{self._id}", "innerHTML", body)
+        return _partial(f"body-{self._id}", "innerMorph", body)
 
     def _more(self, text: str) -> str:
         patch = self._markdown.feed(text)
@@ -188,12 +238,7 @@ def _partial(target: str, swap: str, html: str) -> str:
     return format_html('<hx-partial hx-target="#{}" hx-swap="{}">{}</hx-partial>', target, swap, _safe(html))
 
 
-def bubbles_frame(html: str) -> bytes:
-    """Question and empty answer, for the end of the log."""
-    return sse.frame_lines(html)
-
-
-def finished_frame(message: MessageView, request: HttpRequest) -> bytes:
+def finished_patch(message: MessageView, request: HttpRequest) -> str:
     """Replaces the live answer by the saved one."""
     html = render_to_string("chat/_answer.html", {"message": message}, request=request)
-    return sse.frame_lines(_partial(f"m-{message.uuid}", "outerHTML", html))
+    return _partial(f"m-{message.uuid}", "outerHTML", html)

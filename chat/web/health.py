@@ -1,5 +1,6 @@
 """Is the process alive; can it serve."""
 
+import asyncio
 from collections.abc import Callable
 from functools import cache
 from time import perf_counter
@@ -14,8 +15,10 @@ from django.views.decorators.http import require_safe
 
 from chat.engine import engine
 from chat.work import in_thread
+from streaming.providers.breaker import BreakerState
 
-VITAL = ("accepting", "database", "migrations", "cache")
+LOG_SECONDS = 2.0
+VITAL = ("accepting", "database", "migrations", "cache", "log")
 
 
 @require_safe
@@ -27,12 +30,38 @@ async def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
 async def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """503 only where nothing can be served or kept: with the provider down the cards still work."""
     checks = await in_thread(_check_database)
-    checks["log"] = {"ok": True, "ms": 0, "running": engine().producer.running}
-    checks["provider"] = {"ok": engine().provider_health.ok, "ms": 0}
+    checks["log"] = await _check_log() | {"running": engine().producer.running}
+    checks["provider"] = _check_provider()
     checks["accepting"] = {"ok": not engine().draining, "ms": 0}
     ready = all(checks[name]["ok"] for name in VITAL)
     status = "ok" if all(check["ok"] for check in checks.values()) else "degraded"
     return JsonResponse({"status": status, "checks": checks}, status=200 if ready else 503)
+
+
+async def _check_log() -> dict[str, Any]:
+    began = perf_counter()
+    try:
+        async with asyncio.timeout(LOG_SECONDS):
+            await engine().log.ping()
+        ok = True
+    except Exception:
+        ok = False
+    return {"ok": ok, "ms": _since(began)}
+
+
+def _check_provider() -> dict[str, Any]:
+    """By what happened to answers: each model needs one deployment that is not being left alone."""
+    health = engine().health()
+    is_open = BreakerState.OPEN
+    return {
+        "ok": all(any(one.state != is_open for one in deployments) for deployments in health.values()),
+        "ms": 0,
+        "deployments": [
+            {"model": model, "name": one.name, "state": str(one.state), "retryIn": round(one.retry_in)}
+            for model, deployments in health.items()
+            for one in deployments
+        ],
+    }
 
 
 def _check_database() -> dict[str, dict[str, Any]]:
@@ -51,7 +80,11 @@ def _timed(check: Callable[[], object]) -> dict[str, Any]:
         ok = True
     except Exception:
         ok = False
-    return {"ok": ok, "ms": round((perf_counter() - began) * 1000, 1)}
+    return {"ok": ok, "ms": _since(began)}
+
+
+def _since(began: float) -> float:
+    return round((perf_counter() - began) * 1000, 1)
 
 
 @cache  # a database does not lose migrations; a failure is not remembered

@@ -1,13 +1,15 @@
-// The message box: send keys, height, draft, one id per message. A draft goes only when the server has taken it.
+// The message box: send keys, height, draft, one id per message, model, time zone. A draft goes only when the server
+// has taken it. A message may be sent at any time: it ends the answer that is being written.
 const form = document.querySelector("#composer");
 const box = form.elements.namedItem("message");
 const id = form.elements.namedItem("client_message_id");
 const problem = document.querySelector("#problem");
+const model = form.elements.namedItem("model"); // only where there is a choice
 const RETRIES = 3;
 
 let draftKey = `draft:${location.pathname}`;
 let tried = false; // the message in the box was sent at least once, so its id is used
-let taken = true; // the server has answered the last request
+let pending = null; // the message that is on its way
 let failures = 0;
 
 const renew = () => {
@@ -32,9 +34,8 @@ const keep = () => {
   }
 };
 
-const answering = () => document.querySelector('.answer[data-status="streaming"]') !== null;
 const submit = () => {
-  if (!answering() && taken) form.requestSubmit();
+  if (pending === null) form.requestSubmit();
 };
 
 const touch = matchMedia("(hover: none) and (pointer: coarse)"); // there, Enter breaks the line and the thumb sends
@@ -59,41 +60,55 @@ document.querySelector(".suggestions")?.addEventListener("submit", (event) => {
 form.addEventListener("htmx:before:request", (event) => {
   if (event.target !== form) return;
   tried = true;
-  taken = false;
+  pending = box.value;
   problem.replaceChildren();
 });
 
-form.addEventListener("htmx:sse:before:message", () => {
-  if (taken) return;
-  taken = true;
+form.addEventListener("htmx:after:request", (event) => {
+  if (event.target !== form || !event.detail.ctx.response.raw.ok) return;
   failures = 0;
-  box.value = "";
+  if (box.value === pending) box.value = ""; // else more was written meanwhile
   grow();
   keep();
   renew();
+  box.dispatchEvent(new CustomEvent("draft"));
 });
 
+form.addEventListener("htmx:finally:request", (event) => {
+  if (event.target === form) pending = null;
+});
+
+const tell = (template) => problem.replaceChildren(document.querySelector(template).content.cloneNode(true));
 form.addEventListener("htmx:error", (event) => {
-  if (event.target !== form || taken) return;
+  if (event.target !== form) return;
   if (failures++ < RETRIES) {
     setTimeout(() => form.requestSubmit(), 500 * 2 ** failures);
   } else {
     failures = 0;
-    problem.replaceChildren(document.querySelector("#offline").content.cloneNode(true));
+    tell("#offline");
   }
 });
-
-form.addEventListener("htmx:finally:request", (event) => {
-  if (event.target !== form) return;
-  taken = true;
-});
+document.addEventListener("htmx:error", (event) => event.target.matches?.("form.retry") && tell("#offline-retry"));
+document.addEventListener("htmx:before:request", (event) => event.target.matches?.("form.retry") && problem.replaceChildren());
 
 window.addEventListener("pageshow", (event) => event.persisted && renew());
 renew();
+form.elements.namedItem("timezone").value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 try {
   box.value ||= sessionStorage.getItem(draftKey) ?? "";
+  const liked = localStorage.getItem("model");
+  const isNew = form.elements.namedItem("conversation").value === "";
+  if (model && isNew && [...model.options].some((option) => option.value === liked)) model.value = liked;
 } catch {
-  // No storage, no draft.
+  // No storage: no draft, and the server's choice of model.
 }
+model?.addEventListener("change", () => {
+  try {
+    localStorage.setItem("model", model.value);
+  } catch {
+    // It lasts as long as the page.
+  }
+});
+box.dispatchEvent(new CustomEvent("draft"));
 grow();
 if (!touch.matches) box.focus();

@@ -36,6 +36,10 @@ new ResizeObserver(() => {
 document.querySelector("#composer").addEventListener("htmx:before:request", () => {
   atEnd = true; // one's own message is worth a jump
 });
+// What came during a pause is read from where the reader stopped.
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form.resume")) atEnd = false;
+});
 pill.addEventListener("click", () => {
   atEnd = true;
   pill.hidden = true;

@@ -107,18 +107,22 @@ def words(markup):
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 
+async def latest_answer():
+    return await in_thread(lambda: Message.objects.select_related("generation").get(role="assistant"))
+
+
 @OF_EACH
 async def test_page_shows_the_saved_message_live_and_afterwards(name, says, alice_client):
     question, script = ANSWERS[name]
     says(*script)
     response = await alice_client.post("/send", {"message": question}, headers=HTMX)
-    stream = await received(response)
-    row = await in_thread(lambda: Message.objects.get(role="assistant"))
+    row = await latest_answer()
+    assert response.content.decode().count(f'<article id="m-{row.uuid}"') == 1
+    stream = await received(await alice_client.get(f"/streams/{row.generation.stream_uuid}"))
+    row = await latest_answer()
     page = Page(row.uuid)
-    frames = [data.decode() for data in DataSplitter().feed(stream.raw)]
-    assert f'id="m-{row.uuid}"' in frames[0]  # the bubbles
-    for frame in frames[1:]:
-        page.patch(frame)
+    for data in DataSplitter().feed(stream.raw):
+        page.patch(data.decode())
     assert words(page.finished + page.live) == words(render(row.content))
     assert page.body() == render(row.content)
     again = (await alice_client.get(response["HX-Push-Url"])).content.decode()
@@ -129,10 +133,66 @@ async def test_page_shows_the_saved_message_live_and_afterwards(name, says, alic
             assert all(f'href="{action["href"]}"' in shown for action in card["actions"])
 
 
+@OF_EACH
+async def test_page_that_asks_from_time_to_time_is_shown_the_saved_message(name, says, alice_client):
+    question, script = ANSWERS[name]
+    says(*script)
+    await alice_client.post("/send", {"message": question}, headers=HTMX)
+    row = await latest_answer()
+    page, after = Page(row.uuid), 0
+    while not page.last:
+        reply = await alice_client.get(f"/streams/{row.generation.stream_uuid}/poll?wait=5&after={after}")
+        html = (await received(reply)).raw.decode()
+        page.patch(html)
+        if number := re.match(r"<!-- (\d+) -->", html):
+            assert int(number[1]) > after
+            after = int(number[1])
+    assert page.body() == render((await latest_answer()).content)
+
+
+async def test_poll_grows_with_the_answer_and_is_empty_where_nothing_came(says, alice, alice_client):
+    go_on = asyncio.Event()
+    says("One. ", go_on, "Two. ", STOP)
+    turn = await begin(alice)
+    await logged(turn.stream, 2)
+
+    async def poll(after):
+        reply = await alice_client.get(f"/streams/{turn.stream}/poll?wait=0&after={after}")
+        return (await received(reply)).raw.decode().strip()
+
+    first = await poll(0)
+    page = Page(turn.answer)
+    page.patch(first)
+    assert (first.startswith("<!-- 2 -->"), words(page.live)) == (True, "One.")
+    assert await poll(2) == ""
+    go_on.set()
+    await received(await alice_client.get(f"/streams/{turn.stream}"))
+    page.patch(await poll(2))
+    assert words(page.body()) == "One. Two."
+
+
+@pytest.mark.parametrize("query", ["?after=x&wait=-1", "?after=99&wait=0", "?wait=999999999999", ""])
+async def test_poll_takes_any_number(query, says, alice, alice_client):
+    turn = await answer(alice)
+    page = Page(turn.answer)
+    page.patch((await received(await alice_client.get(f"/streams/{turn.stream}/poll{query}"))).raw.decode())
+    assert page.body() == render((await saved(turn)).content)
+
+
 async def test_withheld_text_is_in_no_frame_of_the_page(says, alice_client):
     says(*HONEY)
-    stream = await received(await alice_client.post("/send", {"message": "Some?"}, headers=HTMX))
-    assert (b"honey from six months" in stream.raw, b"Never shown" in stream.raw) == (False, False)
+    bubbles = (await alice_client.post("/send", {"message": "Some?"}, headers=HTMX)).content
+    stream = await received(
+        await alice_client.get(f"/streams/{(await latest_answer()).generation.stream_uuid}")
+    )
+    shown = bubbles + stream.raw
+    assert (b"honey from six months" in shown, b"Never shown" in shown) == (False, False)
+
+
+async def test_emergency_card_stands_in_the_reply_to_the_form(says, alice_client):
+    says(asyncio.Event())
+    html = (await alice_client.post("/send", {"message": FEVER}, headers=HTMX)).content.decode()
+    assert html.count('class="card"') == 1
 
 
 async def test_form_without_javascript_leads_to_the_page_with_the_answer(says, alice_client):
@@ -176,17 +236,14 @@ async def test_page_s_stream_of_a_deleted_conversation_just_ends(says, alice, al
     assert (await reading).raw.endswith(b"event: done\ndata: \n\n")
 
 
-async def test_phone_that_lost_the_stream_gets_the_answer_without_new_bubbles(says, alice_client):
+async def test_form_that_is_sent_twice_is_answered_once(says, alice_client):
     form = {"message": "Hello?", "client_message_id": "m1"}
-    first = await received(await alice_client.post("/send", form, headers=HTMX))
-    again = await received(await alice_client.post("/send", form, headers=HTMX | {"Last-Event-ID": "2"}))
-    row = await in_thread(lambda: Message.objects.get(role="assistant"))
-    question = f'id="m-{(await in_thread(lambda: Message.objects.get(role="user"))).uuid}"'.encode()
-    assert (question in first.raw, question in again.raw) == (True, False)
-    page = Page(row.uuid)
-    for data in DataSplitter().feed(again.raw):
-        page.patch(data.decode())
-    assert page.body() == render(row.content)
+    first = await alice_client.post("/send", form, headers=HTMX)
+    again = await alice_client.post("/send", form, headers=HTMX)
+    row = await latest_answer()
+    articles = [re.findall(r'<article id="m-([^"]+)"', reply.content.decode()) for reply in (first, again)]
+    assert articles[0] == articles[1]
+    assert (len(articles[0]), articles[0][1]) == (2, str(row.uuid))
 
 
 @pytest.mark.parametrize("client_id", ["x" * 500, "a\x00b", "\x00", ""])
@@ -227,8 +284,38 @@ async def test_stop_by_the_page_leads_back_to_it(says, alice, alice_client):
     turn = await begin(alice)
     await logged(turn.stream, 2)
     response = await alice_client.post(f"/streams/{turn.stream}/stop")
-    assert (response.status_code, response["Location"]) == (302, f"/c/{turn.conversation}/")
+    assert (response.status_code, response["Location"]) == (
+        302,
+        f"/c/{turn.conversation}/#m-{turn.answer}",
+    )
     assert (await saved(turn)).status == "stopped"
+
+
+async def test_pause_by_the_page_is_kept_and_taken_back(says, alice, alice_client):
+    go_on = asyncio.Event()
+    says("One. ", go_on, "Two. ", STOP)
+    turn = await begin(alice)
+    await logged(turn.stream, 2)
+    address = f"/c/{turn.conversation}/#m-{turn.answer}"
+    response = await alice_client.post(f"/streams/{turn.stream}/pause", {"after": "2"})
+    assert (response.status_code, response["Location"]) == (302, address)
+    go_on.set()
+    await received(await alice_client.get(f"/api/v1/ai/streams/{turn.stream}"))
+    page = (await alice_client.get(f"/c/{turn.conversation}/")).content.decode()
+    assert (page.count("data-paused"), "One." in page, "Two." in page) == (1, True, False)
+    response = await alice_client.post(f"/streams/{turn.stream}/resume")
+    assert (response.status_code, response["Location"]) == (302, address)
+    page = (await alice_client.get(f"/c/{turn.conversation}/")).content.decode()
+    assert (page.count("data-paused"), words(body_of(page, turn.answer))) == (0, "One. Two.")
+
+
+async def test_pause_never_keeps_a_card_back(says, alice, alice_client):
+    says(*HONEY)
+    turn = await begin(alice)
+    await alice_client.post(f"/streams/{turn.stream}/pause", {"after": "1"})
+    await received(await alice_client.get(f"/api/v1/ai/streams/{turn.stream}"))
+    page = (await alice_client.get(f"/c/{turn.conversation}/")).content.decode()
+    assert (page.count("data-paused"), page.count('class="card"')) == (0, 1)
 
 
 async def test_forms_need_the_csrf_token(says, alice):
@@ -267,6 +354,8 @@ def routes(patterns=None, prefix=""):
 def body_for(path):
     if path.endswith("/feedback"):
         return {"rating": "up"}
+    if path.endswith("/pause"):
+        return {"after": 1}
     return {"title": "Mine"} if "/api/v1/conversations/" in path else {}
 
 

@@ -3,11 +3,13 @@
 import pytest
 from django.db import OperationalError
 
-from streaming.events import ErrorCode
-from streaming.providers.base import ProviderError
-from tests.chat.scripted import LULLABY, answer
+from chat.engine import engine
+from streaming.log.base import LogUnavailable
+from streaming.providers.breaker import BreakerState, DeploymentHealth
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 
 
 async def ready(client):
@@ -25,21 +27,41 @@ async def test_healthy_process_is_ready(says, guest_client):
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_provider_that_fails_again_and_again_degrades_and_comes_back(says, alice, guest_client):
-    says(ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, ""))
-    for _ in range(3):
-        await answer(alice)
-    assert await ready(guest_client) == (200, "degraded", ALL_WELL | {"provider": False})
-    says(*LULLABY)
-    await answer(alice)
-    assert await ready(guest_client) == (200, "ok", ALL_WELL)
+def deployments(*states):
+    return [DeploymentHealth(f"place-{n}", state, 5, "secret", 12.4) for n, state in enumerate(states)]
 
 
-async def test_answers_that_the_filter_stops_are_no_outage(says, alice, guest_client):
-    says(ProviderError(ErrorCode.CONTENT_FILTERED, "", retryable=False))
-    for _ in range(3):
-        await answer(alice)
-    assert await ready(guest_client) == (200, "ok", ALL_WELL)
+@pytest.mark.parametrize(
+    "states, is_well",
+    [
+        ([[CLOSED], [CLOSED]], True),
+        ([[OPEN, CLOSED], [HALF_OPEN]], True),
+        ([[CLOSED], [OPEN]], False),
+        ([[OPEN, OPEN]], False),
+    ],
+)
+async def test_model_without_a_deployment_to_ask_degrades(states, is_well, says, guest_client, monkeypatch):
+    health = {f"model-{n}": deployments(*of_model) for n, of_model in enumerate(states)}
+    monkeypatch.setattr(engine(), "health", lambda: health)
+    status = "ok" if is_well else "degraded"
+    assert await ready(guest_client) == (200, status, ALL_WELL | {"provider": is_well})
+
+
+async def test_deployments_are_told_without_their_errors(says, guest_client, monkeypatch):
+    monkeypatch.setattr(engine(), "health", lambda: {"lamp": deployments(OPEN)})
+    response = await guest_client.get("/readyz")
+    assert response.json()["checks"]["provider"]["deployments"] == [
+        {"model": "lamp", "name": "place-0", "state": "open", "retryIn": 12}
+    ]
+    assert b"secret" not in response.content
+
+
+async def test_lost_log_is_503(says, guest_client, monkeypatch):
+    async def away():
+        raise LogUnavailable("redis://secret")
+
+    monkeypatch.setattr(engine().log, "ping", away)
+    assert await ready(guest_client) == (503, "degraded", ALL_WELL | {"log": False})
 
 
 @pytest.mark.parametrize("lost", ["_check_migrations", "_check_cache"])

@@ -53,6 +53,19 @@ def streaming(page, product, gated):
     expect(page.locator(".live")).not_to_be_empty(timeout=10_000)
 
 
+def paused(page, product, gated):
+    streaming(page, product, gated)
+    page.locator("#pause").click()
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+
+
+def superseded(page, product, gated):
+    streaming(page, product, gated)
+    ask(page, "and at night? [[simulate none tokens=20 delay=0]]")
+    wait_until(page, "complete")
+    expect(page.locator(".outcome")).to_be_visible()
+
+
 def urgent(page, product, gated):
     page.goto(product.url)
     ask(page, "baby won't wake to feed and his lips look blue")
@@ -99,7 +112,7 @@ def wrong_password(page, product, gated):
     expect(page.locator("[role=alert], .errorlist, .problem").first).to_be_visible()
 
 
-CHAT = [empty, answered, streaming, urgent, failed, corrected, limited]
+CHAT = [empty, answered, streaming, paused, superseded, urgent, failed, corrected, limited]
 OTHERS = {
     "welcome": welcome,
     "login": at("/accounts/login/"),

@@ -124,7 +124,7 @@ def test_dropped_network_is_told_and_overcome(page, context, product):
     ask(page, "Tell me about sleep [[simulate long tokens=250]]")
     expect(page.locator(".live")).not_to_be_empty(timeout=10_000)
     # Playwright's offline mode leaves open streams alone; the page is told by aborting what it reads.
-    page.evaluate("htmx.trigger(document.querySelector('#composer'), 'htmx:abort')")
+    page.evaluate("document.querySelector('.follower')._htmx.sse.abortController.abort()")
     wait_until_done(page)
     streamed = page.locator(".prose").inner_text()
     page.reload()
@@ -152,7 +152,7 @@ def test_unsafe_answer_is_withdrawn_and_corrected(page, product, console, shot):
 
 def test_failed_answer_is_told_kindly_and_tried_again(page, product, console, shot):
     page.goto(product.url)
-    ask(page, "What helps with colic? [[simulate 503 fail_first=1 key=journey-retry]]")
+    ask(page, "What helps with colic? [[simulate 503 fail_first=3 key=journey-retry]]")
     expect(page.locator(ANSWER)).to_have_attribute("data-status", "failed", timeout=10_000)
     shot("failed")
     page.get_by_role("button", name="Try again").click()
