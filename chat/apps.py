@@ -13,6 +13,7 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
+        from chat import checks  # noqa: F401  registers them
         from chat.access import adopt_guest
 
         def keep_what_was_said(request: HttpRequest, user: "User", **_: Any) -> None:

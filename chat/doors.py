@@ -11,65 +11,129 @@ from django.utils.translation import gettext as _
 from chat import access, limits
 from chat.engine import engine
 from chat.errors import Overloaded, RateLimited
-from chat.models import Generation, Person
+from chat.models import Generation, Person, StopReason
+from chat.quota import QuotaExceeded
 from chat.safeguards import urgent_notices
-from chat.turns import Ask, Turn, open_turn, reopen_turn, repeated_turn, run_turn, stop_turn
+from chat.turns import (
+    Ask,
+    StillAnswering,
+    Turn,
+    open_turn,
+    reopen_turn,
+    repeated_turn,
+    run_turn,
+    stop_turn,
+)
 from chat.work import unit_of_work
 from streaming.events import notice_to_wire
 
+PATIENT_TRIES = 2
+"""How often a message finds another answer running, and has it stopped, before it is answered beside it."""
+
 
 async def ask(request: HttpRequest, message: Ask) -> Turn:
-    """Take a message in and have it answered. Raises a `Refusal` before anything is answered."""
+    """Take a message in and have it answered. Raises a `Refusal` before anything is answered.
+
+    An answer that is still being written in the same conversation ends where it is: what is asked now may
+    not wait for it.
+    """
     try:
-        return await _begin(lambda: _admit(request, message))
+        return await _begin(lambda attempt: _admit(request, message, attempt))
     except IntegrityError:
         # Two requests of an unsure phone at the same moment: the other one was first, so follow it.
         if message.client_message_id is None:
             raise
-        return await _begin(lambda: _admit(request, message))
+        return await _begin(lambda attempt: _admit(request, message, attempt))
 
 
 async def ask_again(request: HttpRequest, answer: uuid.UUID) -> Turn:
     """Have a question answered once more. Raises a `Refusal`."""
 
-    def admit() -> Turn:
+    def admit(attempt: int) -> Turn:
         person = access.person(request)
-        limits.count_message(request, person)
-        return reopen_turn(person, answer)
+        if attempt == 0:
+            limits.count_message(request, person)
+        return reopen_turn(person, answer, alone=attempt < PATIENT_TRIES)
 
     return await _begin(admit)
 
 
-async def _begin(admit: Callable[[], Turn]) -> Turn:
-    """Open and run a turn as one, so that a reader who leaves in between leaves no question unanswered."""
+async def _begin(admit: Callable[[int], Turn]) -> Turn:
+    """Open and run a turn as one, so that a reader who leaves in between leaves no question unanswered.
+
+    `admit` is told how often it was called before.
+    """
     if engine().draining:
         raise Overloaded(_("Nightlight is restarting. Please try again in a moment."), retry_after=5)
 
     async def begin() -> Turn:
-        turn = await unit_of_work(admit)
+        turn = await _opened(admit)
         await run_turn(turn)
         return turn
 
     return await asyncio.shield(asyncio.create_task(begin()))
 
 
-def _admit(request: HttpRequest, message: Ask) -> Turn:
+async def _opened(admit: Callable[[int], Turn]) -> Turn:
+    for attempt in range(PATIENT_TRIES):
+        try:
+            return await unit_of_work(admit, attempt)
+        except StillAnswering as running:
+            for stream in running.streams:
+                await stop_turn(stream, StopReason.SUPERSEDED)
+    return await unit_of_work(admit, PATIENT_TRIES)
+
+
+def _admit(request: HttpRequest, message: Ask, attempt: int) -> Turn:
     person = access.person(request)
     # An unsure phone may send the same message many times; only the first counts.
     if (repeated := repeated_turn(person, message)) is not None:
         return repeated
     try:
-        limits.count_message(request, person)
-    except RateLimited as refusal:
+        if attempt == 0:
+            limits.count_message(request, person)
+        return open_turn(person, message, alone=attempt < PATIENT_TRIES)
+    except (RateLimited, QuotaExceeded) as refusal:
         cards = urgent_notices(message.message, language=message.language, country=message.country)
         refusal.extra["notices"] = [notice_to_wire(card) for card in cards]
         raise
-    return open_turn(person, message)
 
 
 async def find_stream(request: HttpRequest, stream: uuid.UUID) -> Generation:
     """The generation behind a stream, for those who may read its conversation. Raises `NotFound`."""
     return await unit_of_work(lambda: access.generation(access.visitor(request), stream))
+
+
+async def stop(request: HttpRequest, stream: uuid.UUID) -> Generation:
+    """End a running answer, wherever it runs. Raises `NotFound`."""
+    generation = await find_stream(request, stream)
+    await stop_turn(stream)
+    return generation
+
+
+async def pause(request: HttpRequest, stream: uuid.UUID, after: int) -> None:
+    """Note that the person has read up to event `after`, and means to go on later. Raises `NotFound`.
+
+    The answer goes on being written, and counts as read.
+    """
+    await _set_paused(request, stream, max(after, 0))
+
+
+async def resume(request: HttpRequest, stream: uuid.UUID) -> int:
+    """Go on reading: gives the id to follow the stream from, 0 where it was not paused. Raises `NotFound`."""
+    return await _set_paused(request, stream, None) or 0
+
+
+async def _set_paused(request: HttpRequest, stream: uuid.UUID, after: int | None) -> int | None:
+    """Gives what stood there before."""
+
+    def keep() -> int | None:
+        generation = access.generation(access.visitor(request), stream)
+        before, generation.paused_after = generation.paused_after, after
+        generation.save(update_fields=["paused_after"])
+        return before
+
+    return await unit_of_work(keep)
 
 
 async def with_visitor[T](request: HttpRequest, function: Callable[[Person | None], T]) -> T:
@@ -81,10 +145,8 @@ async def delete_conversation(request: HttpRequest, conversation: uuid.UUID) -> 
     """Delete a conversation with all in it; an answer that is still running is stopped first."""
 
     def running(person: Person | None) -> list[uuid.UUID]:
-        found = access.conversation(person, conversation)
-        unfinished = Generation.objects.filter(message__conversation=found, ended_at=None)
-        return list(unfinished.values_list("stream_uuid", flat=True))
+        return access.conversation(person, conversation).running_streams()
 
     for stream in await with_visitor(request, running):
-        await stop_turn(stream)
+        await stop_turn(stream, StopReason.DELETED)
     await with_visitor(request, lambda person: access.conversation(person, conversation).delete())

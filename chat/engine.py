@@ -1,73 +1,81 @@
 """The parts that stream answers, put together from the settings, once per process."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from django.conf import settings
 
-from streaming.events import ErrorCode
+from chat.checkpoints import paused_among, save_checkpoint
 from streaming.log.base import Log
 from streaming.log.memory import MemoryLog
 from streaming.producer import Producer
-from streaming.providers.azure import azure_provider, compatible_provider
-from streaming.providers.base import Delta, Finish, PromptMessage, Provider, ProviderError
-
-FAILURES_UNTIL_DOWN = 3
-PROVIDER_FAILURES = (
-    ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorCode.PROVIDER_TIMEOUT,
-    ErrorCode.STREAM_INTERRUPTED,
-    ErrorCode.RATE_LIMITED,
-)
+from streaming.providers.breaker import DeploymentHealth
+from streaming.providers.catalogue import ModelSpec, default_model, route_of
+from streaming.providers.routing import Route
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model that people may choose, as `/api/v1/models` lists it."""
+def _log() -> Log:
+    if not settings.REDIS_URL:
+        return MemoryLog(ttl=settings.STREAM_LOG_TTL)
+    from streaming.log.redis import RedisLog
 
-    id: str
-    label: str
-    context_window: int
-
-
-@dataclass(slots=True)
-class ProviderHealth:
-    """How the last answers went; read by /readyz, which never spends money on a probe of its own."""
-
-    failures: int = 0
-
-    @property
-    def ok(self) -> bool:
-        return self.failures < FAILURES_UNTIL_DOWN
-
-    def note(self, error: ProviderError | None) -> None:
-        if error is None:
-            self.failures = 0
-        elif error.code in PROVIDER_FAILURES:
-            self.failures += 1
+    # No answer lives longer than the total deadline; what saving it may take comes on top.
+    live = settings.PROVIDER_TOTAL_TIMEOUT + settings.STREAM_LOG_TTL
+    return RedisLog(settings.REDIS_URL, ttl=settings.STREAM_LOG_TTL, live_ttl=live)
 
 
 @dataclass
 class Engine:
-    """Log, producer and provider. Made when first needed, since not every ASGI server speaks lifespan."""
+    """Log, producer and models. Made when first needed, since not every ASGI server speaks lifespan."""
 
-    log: Log = field(default_factory=lambda: MemoryLog(ttl=settings.STREAM_LOG_TTL))
-    provider_health: ProviderHealth = field(default_factory=ProviderHealth)
+    log: Log = field(default_factory=_log)
+    models: Mapping[str, ModelSpec] = field(
+        default_factory=lambda: {model.id: model for model in settings.MODELS}
+    )
     draining: bool = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write and read the same streams."""
+        return not isinstance(self.log, MemoryLog)
 
     @cached_property
     def producer(self) -> Producer:
-        return Producer(self.log, deadline=settings.PROVIDER_TOTAL_TIMEOUT)
+        return Producer(
+            self.log,
+            deadline=settings.PROVIDER_TOTAL_TIMEOUT,
+            save=save_checkpoint,
+            every=settings.CHECKPOINT_SECONDS,
+            unread=settings.STREAM_UNREAD_SECONDS,
+            wanted=paused_among,
+        )
+
+    @property
+    def default_model(self) -> str:
+        return default_model(tuple(self.models.values())).id
 
     @cached_property
-    def provider(self) -> Provider:
-        return _provider()
+    def routes(self) -> dict[str, Route]:
+        """The way to each model; made together, so that health is known of all of them."""
+        return {
+            name: route_of(
+                spec,
+                connect=settings.PROVIDER_CONNECT_TIMEOUT,
+                idle=settings.PROVIDER_IDLE_TIMEOUT,
+                attempts=settings.PROVIDER_ATTEMPTS,
+                failures=settings.BREAKER_FAILURES,
+                open_seconds=settings.BREAKER_SECONDS,
+            )
+            for name, spec in self.models.items()
+        }
 
-    @cached_property
-    def model(self) -> Model:
-        name = self.provider.model
-        return Model(name, settings.MODEL_LABEL or name, settings.MODEL_CONTEXT_WINDOW)
+    def route(self, model: str) -> Route:
+        return self.routes[model]
+
+    def health(self) -> dict[str, list[DeploymentHealth]]:
+        """How the deployments of each model are doing, by what happened to answers; never by a paid probe."""
+        return {name: route.health() for name, route in self.routes.items()}
 
     async def drain(self, seconds: float) -> None:
         """Take no new work, let answers go on for `seconds`, end and save the rest."""
@@ -75,46 +83,11 @@ class Engine:
         await self.producer.drain(seconds)
 
     async def close(self) -> None:
-        """End and save what runs, and let go of the provider's connections."""
+        """End and save what runs, and let go of all connections."""
         await self.drain(0)
-        await self.provider.close()
-
-
-def _provider() -> Provider:
-    if settings.AZURE_OPENAI_ENDPOINT:
-        return azure_provider(
-            settings.AZURE_OPENAI_ENDPOINT,
-            settings.AZURE_OPENAI_DEPLOYMENT,
-            api_key=settings.AZURE_OPENAI_API_KEY,
-            api_version=settings.AZURE_OPENAI_API_VERSION,
-            connect=settings.PROVIDER_CONNECT_TIMEOUT,
-            idle=settings.PROVIDER_IDLE_TIMEOUT,
-        )
-    if settings.OPENAI_BASE_URL:
-        return compatible_provider(
-            settings.OPENAI_BASE_URL,
-            settings.OPENAI_MODEL or settings.AZURE_OPENAI_DEPLOYMENT,
-            api_key=settings.OPENAI_API_KEY,
-            connect=settings.PROVIDER_CONNECT_TIMEOUT,
-            idle=settings.PROVIDER_IDLE_TIMEOUT,
-        )
-    return NoProvider()
-
-
-class NoProvider:
-    """Nothing is configured: cards still work, and every answer says that the assistant cannot be reached."""
-
-    model = "none"
-
-    async def stream(
-        self, _messages: Sequence[PromptMessage], *, max_tokens: int
-    ) -> AsyncGenerator[Delta | Finish]:
-        detail = f"nobody to ask for {max_tokens} tokens: set AZURE_OPENAI_ENDPOINT or OPENAI_BASE_URL"
-        raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, detail, retryable=False)
-        yield
-
-    async def close(self) -> None:
-        pass
+        for route in self.routes.values():
+            await route.close()
+        await self.log.close()
 
 
 _engine: Engine | None = None
@@ -131,6 +104,6 @@ def engine() -> Engine:
 async def close_engine() -> None:
     """Close this process's engine; the next call of `engine` makes a new one."""
     global _engine
-    closing, _engine = _engine, None
-    if closing:
-        await closing.close()
+    if _engine:
+        await _engine.close()  # what it ends is saved by functions that ask for it
+        _engine = None

@@ -80,6 +80,8 @@ def words_for(code: str) -> str:
     match code:
         case ErrorCode.RATE_LIMITED:
             return _("Many parents are asking right now. Please try again in a moment.")
+        case ErrorCode.QUOTA_EXCEEDED:
+            return _("That is all for today. What you see is kept.")
         case ErrorCode.PROVIDER_TIMEOUT:
             return _("The answer took too long. What you see is kept; you can try again.")
         case ErrorCode.CONTENT_FILTERED:

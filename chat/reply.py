@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from safety.guard import Release, Withheld
 from streaming.events import ErrorCode, Event, FinishReason, Metadata, Notice, Timing, Token, Usage
 from streaming.providers.base import Finish, ProviderError
+from streaming.providers.trace import Trace
+
+MOST_CHARS = 100_000
+"""Of one answer. A model that never ends would fill the log; no parent reads as much."""
 
 
 class Guard(Protocol):
@@ -25,17 +30,37 @@ class Plan:
     notices: tuple[Notice, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Milliseconds between two released texts: the median, and what one in twenty exceeds."""
+
+    p50: int
+    p95: int
+
+
 @dataclass(slots=True)
 class Progress:
     """What is known of an answer beside its events; filled while it streams, read when it ends."""
 
     clock: Callable[[], float]
     started: float
-    first_text: float | None = None
     usage: Usage | None = None
     finish_reason: str | None = None
     withheld: Withheld | None = None
-    texts: int = 0
+    trace: Trace = field(default_factory=Trace)
+    released: list[float] = field(default_factory=list)
+    """When each text was released, by `clock`."""
+
+    @property
+    def first_text(self) -> float | None:
+        return self.released[0] if self.released else None
+
+    def gaps(self) -> Gaps | None:
+        """None with fewer than two texts."""
+        waits = sorted(late - early for early, late in pairwise(self.released))
+        if not waits:
+            return None
+        return Gaps(*(round(waits[int(part * (len(waits) - 1))] * 1000) for part in (0.5, 0.95)))
 
     def timing(self) -> Timing:
         now = self.clock()
@@ -91,18 +116,21 @@ async def _guarded(
     answer: AsyncGenerator[str | Finish], guard: Guard, progress: Progress
 ) -> AsyncGenerator[str]:
     """What the guard releases, up to the end of the answer or to what it withholds."""
+    chars = 0
     async with aclosing(answer):
         async for item in answer:
             release = guard.close() if isinstance(item, Finish) else guard.feed(item)
             if isinstance(item, Finish):
                 progress.finish_reason, progress.usage = item.reason, item.usage
             if release.text:
-                progress.texts += 1
-                if progress.first_text is None:
-                    progress.first_text = progress.clock()
+                progress.released.append(progress.clock())
+                chars += len(release.text)
                 yield release.text
             if release.hit:
                 progress.withheld = release.hit
                 return
-    if not progress.texts:
+            if chars > MOST_CHARS:
+                progress.finish_reason = FinishReason.LENGTH
+                return
+    if not progress.released:
         raise ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, "the answer was empty")

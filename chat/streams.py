@@ -4,14 +4,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
 
 from chat.engine import engine
 from chat.models import Generation, Status
-from chat.turns import close_abandoned, turn_of
+from chat.turns import sweep, turn_of
 from chat.work import unit_of_work
 from streaming.events import (
     Done,
@@ -25,11 +24,12 @@ from streaming.events import (
     fold,
     notice_from_wire,
 )
-from streaming.log.base import Entry, StreamNotFound, tail
+from streaming.log.base import Entry, LogUnavailable, StreamNotFound, tail
 
-LOG_OPENS_WITHIN = timedelta(seconds=2)
-"""An answer's row can be seen a moment before its log: by a second tab, or a phone that sent twice."""
+LOG_OPENS_WITHIN = 2.0
+"""Seconds. An answer's row is there a moment before its log, which a phone that sent twice may see."""
 LOOK_AGAIN = 0.02
+LOOK_AGAIN_SHARED = 0.5
 
 
 async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[Entry]]:
@@ -44,22 +44,40 @@ async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[E
                 tail(engine().log, str(stream), after, keepalive=settings.STREAM_KEEPALIVE)
             ) as batches:
                 async for batch in batches:
+                    after = batch[-1][0] if batch else after
                     yield batch
             return
-        except StreamNotFound:
-            saved = await unit_of_work(_load_saved_events, stream)
+        except (StreamNotFound, LogUnavailable) as missing:
+            saved = await _saved(stream, is_away=isinstance(missing, LogUnavailable))
         if saved is not None:
             yield list(enumerate(saved, start=1))
             return
-        await asyncio.sleep(LOOK_AGAIN)
+        if engine().is_shared:
+            yield []
+        await asyncio.sleep(LOOK_AGAIN_SHARED if engine().is_shared else LOOK_AGAIN)
 
 
-async def so_far(stream: uuid.UUID) -> Transcript:
-    """What a running answer says now; nothing where it is not running here."""
+async def _saved(stream: uuid.UUID, *, is_away: bool) -> list[Event] | None:
+    """The saved answer as events; None while it is still being written, where a second look may find more."""
+    saved = await unit_of_work(_load_saved_events, stream)
+    if isinstance(saved, list):
+        return saved
+    if engine().is_shared:
+        # Its writer may live, while Redis is away or has lost the stream: silence decides, as in the sweep.
+        if not is_away and saved > settings.STALE_SECONDS:
+            await sweep(stale=settings.STALE_SECONDS, stream=stream)
+    elif saved > LOG_OPENS_WITHIN:
+        await sweep(stale=0, stream=stream)
+    return None
+
+
+async def so_far(stream: uuid.UUID, upto: int | None = None) -> Transcript | None:
+    """What an answer says now, or said when event `upto` was its last; None where the log has it no more."""
     try:
-        return fold(event for _seq, event in await engine().log.read(str(stream)))
-    except StreamNotFound:
-        return Transcript()
+        entries = await engine().log.read(str(stream))
+    except (StreamNotFound, LogUnavailable):
+        return None
+    return fold(event for seq, event in entries if upto is None or seq <= upto)
 
 
 async def whole(stream: uuid.UUID) -> tuple[Transcript, int]:
@@ -73,15 +91,12 @@ async def whole(stream: uuid.UUID) -> tuple[Transcript, int]:
     return transcript, last
 
 
-def _load_saved_events(stream: uuid.UUID) -> list[Event] | None:
-    """None where the answer has only just been opened, and its log will be."""
+def _load_saved_events(stream: uuid.UUID) -> list[Event] | float:
+    """Or, while it is being written, for how many seconds."""
     reading = Generation.objects.select_related("message__conversation", "message__question")
     generation = reading.get(stream_uuid=stream)
     if generation.message.status == Status.STREAMING:
-        if timezone.now() - generation.started_at < LOG_OPENS_WITHIN:
-            return None
-        close_abandoned(stream)
-        generation = reading.get(stream_uuid=stream)
+        return (timezone.now() - generation.started_at).total_seconds()
     return list(saved_events(generation))
 
 

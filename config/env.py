@@ -79,6 +79,17 @@ class Environment:
             raise _wrong(name, raw, "a number of seconds above zero")
         return value
 
+    def whole_or_off(self, name: str, default: int | None, *, least: int = 1) -> int | None:
+        """A whole number of at least `least`, or `off` for None."""
+        raw = self._raw(name, "whole number, or off", "off" if default is None else default)
+        if raw is None:
+            return default
+        if raw.lower() == "off":
+            return None
+        if not raw.isdecimal() or int(raw) < least:
+            raise _wrong(name, raw, f"a whole number of at least {least}, or off")
+        return int(raw)
+
     def names(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
         """A comma-separated list; blanks around the items are dropped."""
         raw = self._raw(name, "comma-separated list", ",".join(default))

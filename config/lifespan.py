@@ -20,8 +20,10 @@ from django.core.checks import ERROR, run_checks
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from chat.consumers import say_goodbye
 from chat.engine import close_engine, engine
-from chat.turns import close_abandoned
+from chat.turns import sweep
+from chat.upkeep import Upkeep
 from chat.work import in_thread, unit_of_work
 from safety.check import perform_comprehensive_safety_check
 from safety.guard import OutputGuard
@@ -44,27 +46,30 @@ async def lifespan(receive: Receive, send: Send) -> None:
     except StartRefused as refusal:
         await send({"type": "lifespan.startup.failed", "message": str(refusal)})
         return
+    upkeep = Upkeep()
+    await upkeep.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await close_engine()
+    await upkeep.stop()
     lock.close()
     await send({"type": "lifespan.shutdown.complete"})
 
 
 async def start() -> IO[str]:
     """Check, tidy up after a crash, and prepare the end. Gives the lock that this process holds."""
-    lock = hold_lock(settings.STATE_DIR / "server.lock")
+    lock = hold_lock(settings.STATE_DIR / "server.lock", shared=bool(settings.REDIS_URL))
     try:
         await unit_of_work(check)
     except BaseException:
         lock.close()
         raise
     await in_thread(warm_up)
-    if abandoned := await unit_of_work(close_abandoned):
+    if not engine().is_shared and (abandoned := await sweep(stale=0)):
+        # There is no other process that could be writing them.
         logger.warning(
             "%d answers of an earlier process were cut off; they are saved as interrupted", abandoned
         )
-    engine()
     # What start-up made lives as long as the process. No collection needs to walk through it again, in the
     # middle of somebody's answer.
     gc.collect()
@@ -74,23 +79,24 @@ async def start() -> IO[str]:
     return lock
 
 
-def hold_lock(path: Path) -> IO[str]:
-    """The answers that are being written are in this process's memory: a second one could not show them.
+def hold_lock(path: Path, *, shared: bool) -> IO[str]:
+    """Without Redis the answers that are being written are in this process's memory: a second one could not
+    show them. With it (`shared`) there may be many, but none beside one without.
 
     Raises `StartRefused` where another process holds the lock. It is freed when this process ends, however.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.open("a+")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         lock.close()
         raise StartRefused(
-            f"Another Nightlight process (pid {holder}) is running. Streams are kept in memory, so run one "
-            f"process only: uvicorn without --workers. If this is another installation, give it a STATE_DIR "
-            f"of its own (now: {path.parent})."
+            f"Another Nightlight process (pid {holder}) is running here. Without REDIS_URL streams are kept "
+            f"in memory, and there can be one process only. For more, set REDIS_URL for all of them. If this "
+            f"is another installation, give it a STATE_DIR of its own (now: {path.parent})."
         ) from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
@@ -131,6 +137,7 @@ _drains: set[asyncio.Task[None]] = set()
 
 
 def _begin_drain(seconds: float) -> None:
-    task = asyncio.get_running_loop().create_task(engine().drain(seconds))
-    _drains.add(task)
-    task.add_done_callback(_drains.discard)
+    for work in (engine().drain(seconds), say_goodbye()):
+        task = asyncio.get_running_loop().create_task(work)
+        _drains.add(task)
+        task.add_done_callback(_drains.discard)

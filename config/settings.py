@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from config.env import Environment
+from streaming.providers.catalogue import CatalogueError, ModelSpec, read_models, single_model
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -197,6 +198,9 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "nightlight@localhost")
 
 RATE_LIMIT_MESSAGES = env.rate("RATE_LIMIT_MESSAGES", "20/m")
 RATE_LIMIT_GUEST_MESSAGES = env.rate("RATE_LIMIT_GUEST_MESSAGES", "10/m")
+QUOTA_TOKENS_PER_DAY = env.whole_or_off("QUOTA_TOKENS_PER_DAY", 300_000)
+QUOTA_GUEST_TOKENS_PER_DAY = env.whole_or_off("QUOTA_GUEST_TOKENS_PER_DAY", 100_000)
+WEBSOCKET_MESSAGES = env.rate("WEBSOCKET_MESSAGES", "60/m")
 MESSAGE_MAX_CHARS = env.whole("MESSAGE_MAX_CHARS", 8000, least=100)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # django-ratelimit asks for a shared, atomic cache. Redis is one (W001 is about Django's Redis backend being
@@ -214,11 +218,39 @@ OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_MODEL = env.text("OPENAI_MODEL")
 MODEL_LABEL = env.text("MODEL_LABEL")
 MODEL_CONTEXT_WINDOW = env.whole("MODEL_CONTEXT_WINDOW", 128_000, least=1000)
+MODELS_FILE = env.text("MODELS_FILE")
+
+
+def _models() -> tuple[ModelSpec, ...]:
+    if not MODELS_FILE:
+        return single_model(
+            azure_endpoint=AZURE_OPENAI_ENDPOINT,
+            azure_deployment=AZURE_OPENAI_DEPLOYMENT,
+            azure_api_key=AZURE_OPENAI_API_KEY,
+            azure_api_version=AZURE_OPENAI_API_VERSION,
+            openai_base_url=OPENAI_BASE_URL,
+            openai_model=OPENAI_MODEL,
+            openai_api_key=OPENAI_API_KEY,
+            label=MODEL_LABEL,
+            context_window=MODEL_CONTEXT_WINDOW,
+        )
+    try:
+        return read_models(Path(MODELS_FILE), env.environ)
+    except CatalogueError as error:
+        raise ImproperlyConfigured(f"MODELS_FILE: {error} See docs/models.md.") from error
+
+
+MODELS = _models()
 CONTEXT_TOKENS = env.whole("CONTEXT_TOKENS", 6000, least=500)
 ANSWER_TOKENS = env.whole("ANSWER_TOKENS", 1200, least=50)
 PROVIDER_CONNECT_TIMEOUT = env.seconds("PROVIDER_CONNECT_TIMEOUT", 5)
 PROVIDER_IDLE_TIMEOUT = env.seconds("PROVIDER_IDLE_TIMEOUT", 60)
 PROVIDER_TOTAL_TIMEOUT = env.seconds("PROVIDER_TOTAL_TIMEOUT", 120)
+PROVIDER_ATTEMPTS = env.whole("PROVIDER_ATTEMPTS", 3, least=1)
+BREAKER_FAILURES = env.whole("BREAKER_FAILURES", 5, least=1)
+BREAKER_SECONDS = env.seconds("BREAKER_SECONDS", 30)
+ANSWER_CACHE = env.flag("ANSWER_CACHE")
+ANSWER_CACHE_SECONDS = env.seconds("ANSWER_CACHE_SECONDS", 7 * 24 * 60 * 60)
 
 # --- Streams ----------------------------------------------------------------------------------------------
 
@@ -226,6 +258,11 @@ COALESCE_SECONDS = env.whole("COALESCE_MS", 50) / 1000
 COALESCE_TOKENS = env.whole("COALESCE_TOKENS", 64, least=1)
 STREAM_KEEPALIVE = env.seconds("STREAM_KEEPALIVE", 15)
 STREAM_LOG_TTL = env.seconds("STREAM_LOG_TTL", 600)
+STREAM_PAD_BYTES = env.whole("STREAM_PAD_BYTES", 256)
+STREAM_UNREAD_SECONDS = env.seconds("STREAM_UNREAD_SECONDS", PROVIDER_TOTAL_TIMEOUT)
+CHECKPOINT_SECONDS = env.seconds("CHECKPOINT_SECONDS", 2)
+SWEEP_SECONDS = env.seconds("SWEEP_SECONDS", 10)
+STALE_SECONDS = env.seconds("STALE_SECONDS", 12)
 
 # --- The browser ------------------------------------------------------------------------------------------
 

@@ -75,6 +75,7 @@ class Metadata:
     usage: Usage | None = None
     timing: Timing | None = None
     finish_reason: str | None = None
+    cached: bool = False
     reset: bool = False
 
 
@@ -255,6 +256,7 @@ def _metadata_to_wire(event: Metadata) -> dict[str, Any]:
         "usage": event.usage and usage_to_wire(event.usage),
         "timing": event.timing and timing_to_wire(event.timing),
         "finishReason": event.finish_reason,
+        "cached": event.cached or None,
         "reset": event.reset or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -298,5 +300,6 @@ def _metadata_from_wire(fields: Mapping[str, Any]) -> Metadata:
         usage=usage and Usage(usage["promptTokens"], usage["completionTokens"]),
         timing=timing and Timing(timing["ttftMs"], timing["durationMs"], timing["tokensPerSecond"]),
         finish_reason=fields.get("finishReason"),
+        cached=fields.get("cached", False),
         reset=fields.get("reset", False),
     )

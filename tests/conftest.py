@@ -49,13 +49,14 @@ def work_threads_closed():
 
 def close_connections_of(threads):
     """Close the connections that the threads of a pool keep on SQLite, each in its own thread."""
-    everyone = threading.Barrier(len(threads._threads) or 1)
+    count = len(threads._threads)
+    everyone = threading.Barrier(count or 1)
 
     def close():
         everyone.wait(timeout=5)
         connections.close_all()
 
-    for closed in [threads.submit(close) for _ in threads._threads]:
+    for closed in [threads.submit(close) for _ in range(count)]:
         closed.result(timeout=10)
 
 

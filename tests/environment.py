@@ -16,6 +16,12 @@ OURS = (
     "NIGHTLIGHT_DEMO",
     "GUEST_ACCESS",
     "RATE_LIMIT_",
+    "QUOTA_",
+    "MODELS_FILE",
+    "ANSWER_CACHE",
+    "WEB_CONCURRENCY",
+    "WEBSOCKET_",
+    "STREAM_",
 )
 
 

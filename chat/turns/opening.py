@@ -1,150 +1,72 @@
-"""One turn of a conversation: opened in one transaction, answered by a producer, closed in another.
+"""Opening a turn: question and empty answer saved, the question judged, the prompt prepared. Sync."""
 
-The sole writer of Message and Generation. It knows no door: whoever follows an answer reads the log.
-"""
-
-import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field, replace
-from time import monotonic
+from dataclasses import replace
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chat import access
+from chat import access, answer_cache, quota
 from chat.context import Exchange, build_prompt
 from chat.engine import engine
-from chat.errors import Conflict, Invalid, as_event
+from chat.errors import Conflict, Invalid
 from chat.models import Conversation, Generation, Message, Person, Role, SafetyEvent, Status
 from chat.models.conversation import TITLE_CHARS
-from chat.prompts import system_prompt
-from chat.reply import Plan, Progress, refusal, reply
+from chat.prompts import SystemPrompt, system_prompt
 from chat.safeguards import (
-    CRISIS_CARD,
-    answer_event,
     judge,
-    notice_of_card,
     open_emergency,
     question_events,
-    question_notices,
     sanitize_message,
 )
-from chat.work import unit_of_work
-from safety.guard import OutputGuard
+from chat.turns.brief import Ask, Brief, Turn, turn_of
 from safety.sanitize import SanitizedText, sanitize_input
 from safety.verdict import Action, Verdict
-from streaming.coalesce import coalesce
-from streaming.events import (
-    Done,
-    Error,
-    ErrorCode,
-    Event,
-    FinishReason,
-    Metadata,
-    Notice,
-    Transcript,
-    notice_to_wire,
-)
-from streaming.producer import Ending
-from streaming.providers.base import PromptMessage, ProviderError
+from streaming.providers.base import PromptMessage
 
 HISTORY_EXCHANGES = 40
 """At most; the token budget usually ends sooner."""
+LEAST_ANSWER = 20
+"""Tokens. With fewer left for the day, a question is not answered any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a person sent, by any door, checked for form only."""
+class StillAnswering(Exception):
+    """An answer is being written in this conversation: stop `streams` first, so that what it said so far is
+    part of what the new one knows.
+    """
 
-    message: str
-    conversation: uuid.UUID | None = None
-    model: str | None = None
-    language: str | None = None
-    country: str | None = None
-    client_message_id: str | None = None
+    def __init__(self, streams: list[uuid.UUID]) -> None:
+        super().__init__(streams)
+        self.streams = streams
 
 
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """What answering a question takes, with no row attached."""
+def open_turn(person: Person, ask: Ask, *, alone: bool = True) -> Turn:
+    """Save the question and an empty answer, judge the question, and prepare the prompt.
 
-    answer_pk: int
-    verdict: Verdict
-    prompt: list[PromptMessage]
-    canary: str
-    language: str | None
-    country: str | None
-    progress: Progress = field(default_factory=lambda: Progress(monotonic, monotonic()))
-
-    def notice(self, card: str, *, replace_from: int | None = None) -> Notice:
-        return notice_of_card(card, language=self.language, country=self.country, replace_from=replace_from)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """An opened turn. `brief` is None where there is nothing left to run."""
-
-    conversation: uuid.UUID
-    question: uuid.UUID
-    answer: uuid.UUID
-    stream: uuid.UUID
-    model: str
-    brief: Brief | None = None
-
-    @property
-    def stream_id(self) -> str:
-        return str(self.stream)
-
-    def opening(self, *, reset: bool = False) -> Metadata:
-        return Metadata(
-            conversation_id=str(self.conversation),
-            message_id=str(self.answer),
-            user_message_id=str(self.question),
-            stream_id=self.stream_id,
-            model=self.model,
-            reset=reset,
-        )
-
-
-def turn_of(generation: Generation) -> Turn:
-    """The turn that a saved generation belongs to. Reads `message`, its `question` and `conversation`."""
-    answer = generation.message
-    assert answer.question is not None  # the database says so: message_question_or_answer
-    return Turn(
-        conversation=answer.conversation.uuid,
-        question=answer.question.uuid,
-        answer=answer.uuid,
-        stream=generation.stream_uuid,
-        model=generation.model,
-    )
-
-
-# --- Open -------------------------------------------------------------------------------------------------
-
-
-def open_turn(person: Person, ask: Ask) -> Turn:
-    """Save the question and an empty answer, judge the question, and prepare the prompt. Sync.
-
-    Raises `NotFound` for another's conversation, `MessageTooLarge` and `Invalid`; `IntegrityError` where the
-    same client message id came in at the same moment: then `repeated_turn` finds the other one.
+    Raises `NotFound` for another's conversation, `MessageTooLarge`, `Invalid` and `QuotaExceeded`;
+    `StillAnswering` unless it need not be `alone`; and `IntegrityError` where the same client message id
+    came in at the same moment: then `repeated_turn` finds the other one.
     """
     text = sanitize_message(ask.message)
     _check_model(ask.model)
     question = Message.objects.create(
-        conversation=_conversation(person, ask, text.display),
+        conversation=_conversation(person, ask, text.display, alone=alone),
         role=Role.USER,
         author=person,
         content=text.display,
         client_message_id=ask.client_message_id,
     )
+    _note_timezone(person, ask.timezone)  # after the conversation, which others lock first, too
     is_first = ask.conversation is None
-    return _add_answer(question, text, ask.language or "", ask.country or "", is_first=is_first)
+    model = ask.model or engine().default_model
+    return _add_answer(
+        person, question, text, model, ask.language or "", ask.country or "", is_first=is_first
+    )
 
 
 def repeated_turn(person: Person, ask: Ask) -> Turn | None:
-    """The turn that this message opened when it was sent before, by its client message id. Sync.
+    """The turn that this message opened when it was sent before, by its client message id.
 
     Raises `Conflict` where that id was used for another text or in another conversation.
     """
@@ -163,37 +85,56 @@ def repeated_turn(person: Person, ask: Ask) -> Turn | None:
     return turn_of(latest.generation)
 
 
-def reopen_turn(person: Person, answer_uuid: uuid.UUID) -> Turn:
-    """A new try at a question whose answer failed, was stopped or was cut off. The old answer stays. Sync.
+def reopen_turn(person: Person, answer_uuid: uuid.UUID, *, alone: bool = True) -> Turn:
+    """A new try at a question whose answer failed, was stopped or was cut off. The old answer stays.
 
-    Raises `NotFound`, or `Conflict` where the answer is whole, running or was tried again already.
+    Raises `NotFound`; `Conflict` where the answer is whole, running or was tried again already; and
+    `QuotaExceeded` and `StillAnswering` as `open_turn` does.
     """
     old = access.answer(person, answer_uuid)
     question = old.question
     assert question is not None  # the database says so: message_question_or_answer
     if not old.can_retry or question.answers.filter(pk__gt=old.pk).exists():
         raise Conflict(_("This answer is whole, still running, or was tried again already."))
-    text = sanitize_input(question.content)
-    return _add_answer(question, text, old.generation.language, old.generation.country)
+    if alone:
+        _check_nothing_running(old.conversation)
+    text, before = sanitize_input(question.content), old.generation
+    model = before.model if before.model in engine().models else engine().default_model
+    return _add_answer(person, question, text, model, before.language, before.country)
 
 
 def _check_model(model: str | None) -> None:
-    known = engine().model.id
-    if model not in (None, known):
+    known = engine().models
+    if model is not None and model not in known:
         raise Invalid(
             _("There is no model of this name. /api/v1/models lists those there are."),
-            errors=[{"loc": ["body", "model"], "msg": f"must be one of: {known}"}],
+            errors=[{"loc": ["body", "model"], "msg": f"must be one of: {', '.join(known)}"}],
         )
 
 
-def _conversation(person: Person, ask: Ask, text: str) -> Conversation:
+def _note_timezone(person: Person, name: str | None) -> None:
+    """Where an account's browser says that it is now; a name that no clock knows is passed over."""
+    if name and not person.is_guest and name != person.timezone and quota.is_timezone(name):
+        person.timezone = name
+        person.save(update_fields=["timezone"])
+
+
+def _conversation(person: Person, ask: Ask, text: str, *, alone: bool) -> Conversation:
     now = timezone.now()
     if ask.conversation is None:
         return Conversation.objects.create(owner=person, title=_title(text), updated_at=now)
     found = access.conversation(person, ask.conversation)
     found.updated_at = now
+    # Also locks the row: of two messages at the same moment, the second sees the answer of the first.
     found.save(update_fields=["updated_at"])
+    if alone:
+        _check_nothing_running(found)
     return found
+
+
+def _check_nothing_running(conversation: Conversation) -> None:
+    if running := conversation.running_streams():
+        raise StillAnswering(running)
 
 
 def _title(text: str) -> str:
@@ -205,152 +146,77 @@ def _title(text: str) -> str:
 
 
 def _add_answer(
-    question: Message, text: SanitizedText, language: str, country: str, *, is_first: bool = False
+    person: Person,
+    question: Message,
+    text: SanitizedText,
+    model: str,
+    language: str,
+    country: str,
+    *,
+    is_first: bool = False,
 ) -> Turn:
     """`is_first` spares the look at what was said before, where nothing was."""
     opened = None if is_first else open_emergency(question)
     verdict = judge(text, opened, language=language, country=country)
     system = system_prompt(verdict)
+    history = [] if is_first else _history(question)
+    prompt = build_prompt(system.text, history, question.content, budget=settings.CONTEXT_TOKENS)
+    cache_key = _cache_key(text, verdict, system, model, language, country) if is_first else None
+    replay = answer_cache.find(cache_key) if cache_key else None
+    asks_model = replay is None and verdict.action not in (Action.CARD_ONLY, Action.BLOCK)
+    allowance = _reserve(person, prompt) if asks_model else None
     answer = Message.objects.create(
         conversation=question.conversation, role=Role.ASSISTANT, question=question, status=Status.STREAMING
     )
     generation = Generation.objects.create(
         message=answer,
-        model=engine().model.id,
+        model=model,
         prompt_version=system.version,
         ruleset_version=verdict.ruleset_version,
         language=language,
         country=country,
+        cached=replay is not None,
+        prompt_tokens=quota.prompt_tokens(prompt) if asks_model else None,
+        reserved_tokens=(allowance and allowance.tokens) or 0,
     )
     SafetyEvent.objects.bulk_create(question_events(question, verdict))
-    history = [] if is_first else _history(question)
-    prompt = build_prompt(system.text, history, question.content, budget=settings.CONTEXT_TOKENS)
-    brief = Brief(answer.pk, verdict, prompt, system.canary, language or None, country or None)
+    brief = Brief(
+        answer_pk=answer.pk,
+        generation_pk=generation.pk,
+        person_pk=person.pk,
+        model=model,
+        verdict=verdict,
+        prompt=prompt,
+        canary=system.canary,
+        language=language or None,
+        country=country or None,
+        allowance=allowance,
+        replay=replay.text if replay else None,
+        cache_key=None if replay else cache_key,
+    )
     return replace(turn_of(generation), brief=brief)
+
+
+def _cache_key(
+    text: SanitizedText, verdict: Verdict, system: SystemPrompt, model: str, language: str, country: str
+) -> str | None:
+    return answer_cache.key_of(
+        text.display,
+        verdict,
+        prompt_version=system.version,
+        model=model,
+        language=language,
+        country=country,
+    )
+
+
+def _reserve(person: Person, prompt: list[PromptMessage]) -> quota.Allowance:
+    """The prompt and the longest answer; less than the prompt and a few words would buy none."""
+    fixed = quota.prompt_tokens(prompt)
+    return quota.reserve(person, fixed + settings.ANSWER_TOKENS, least=fixed + LEAST_ANSWER)
 
 
 def _history(question: Message) -> list[Exchange]:
     """Earlier exchanges with an answer that said something. A refused one would only teach to refuse."""
     answers = Message.objects.said_before(question)[:HISTORY_EXCHANGES]
     return [Exchange(a.question.content, a.content) for a in reversed(answers) if a.question]
-
-
-# --- Run --------------------------------------------------------------------------------------------------
-
-
-async def run_turn(turn: Turn) -> None:
-    """Have the answer written to the log; returns when readers may come."""
-    brief = turn.brief
-    if brief is None:
-        return
-
-    async def close(transcript: Transcript, ending: Ending, error: ProviderError | None) -> Sequence[Event]:
-        engine().provider_health.note(error)
-        closing = _closing_events(brief.progress, ending, error)
-        for event in closing:
-            transcript.apply(event)
-        await unit_of_work(close_turn, brief, transcript, error)
-        return closing
-
-    await engine().producer.start(turn.stream_id, _answer(turn, brief), close)
-
-
-def _answer(turn: Turn, brief: Brief) -> AsyncGenerator[Event]:
-    cards = question_notices(brief.verdict, language=brief.language, country=brief.country)
-    plan = Plan(turn.opening(), cards)
-    if brief.verdict.action in (Action.CARD_ONLY, Action.BLOCK):
-        return refusal(plan, brief.progress)
-    words = coalesce(
-        engine().provider.stream(brief.prompt, max_tokens=settings.ANSWER_TOKENS),
-        window=settings.COALESCE_SECONDS,
-        most=settings.COALESCE_TOKENS,
-        clock=monotonic,
-        sleep=asyncio.sleep,
-    )
-    return reply(
-        plan,
-        words,
-        guard=OutputGuard(language=brief.language, country=brief.country, canary=brief.canary),
-        progress=brief.progress,
-        correction=lambda withheld: brief.notice(withheld.card, replace_from=withheld.sentence),
-        crisis=lambda: brief.notice(CRISIS_CARD),
-    )
-
-
-async def stop_turn(stream_uuid: uuid.UUID) -> bool:
-    """End a running answer; what was shown is saved when this returns. False where it had ended already."""
-    return await engine().producer.stop(str(stream_uuid))
-
-
-# --- Close ------------------------------------------------------------------------------------------------
-
-
-def _closing_events(progress: Progress, ending: Ending, error: ProviderError | None) -> list[Event]:
-    match ending:
-        case Ending.FAILED if error:
-            return [as_event(error)]
-        case Ending.DEADLINE:
-            return [as_event(ProviderError(ErrorCode.PROVIDER_TIMEOUT, "total deadline"))]
-        case Ending.DRAINED:
-            return [as_event(ProviderError(ErrorCode.STREAM_INTERRUPTED, "shut down", retry_after=5))]
-    reason = FinishReason.STOPPED if ending is Ending.STOPPED else progress.finish_reason
-    return [Metadata(usage=progress.usage, timing=progress.timing(), finish_reason=reason), Done()]
-
-
-def close_turn(brief: Brief, transcript: Transcript, error: ProviderError | None) -> None:
-    """Save what was shown and how it ended; nothing where the conversation was deleted meanwhile. Sync."""
-    saved = Message.objects.filter(pk=brief.answer_pk).update(
-        content=transcript.text,
-        notices=[notice_to_wire(notice) for notice in transcript.notices],
-        status=transcript.outcome.value,
-    )
-    if not saved:
-        return
-    ending = _ending_fields(brief.progress, transcript, error)
-    Generation.objects.filter(message=brief.answer_pk).update(**ending)
-    if withheld := brief.progress.withheld:
-        answer_event(brief.answer_pk, withheld, brief.verdict.ruleset_version).save()
-
-
-def _ending_fields(
-    progress: Progress, transcript: Transcript, error: ProviderError | None
-) -> dict[str, object]:
-    told = transcript.closing.timing if transcript.closing else None
-    timing, usage, end = told or progress.timing(), progress.usage, transcript.end
-    fields: dict[str, object] = {
-        "ended_at": timezone.now(),
-        "finish_reason": transcript.finish_reason or "",
-        "prompt_tokens": usage and usage.prompt_tokens,
-        "completion_tokens": usage and usage.completion_tokens,
-        "ttft_ms": timing.ttft_ms,
-        "duration_ms": timing.duration_ms,
-        "tokens_per_second": timing.tokens_per_second,
-    }
-    if isinstance(end, Error):
-        fields |= {
-            "error_code": end.code,
-            "error_message": end.message,
-            "error_detail": error.detail if error else "",
-            "retryable": end.retryable,
-            "retry_after": end.retry_after,
-        }
-    return fields
-
-
-def close_abandoned(stream: uuid.UUID | None = None) -> int:
-    """Finish answers that nobody writes any more, as interrupted; gives their number. Sync.
-
-    With the in-memory log there is one process: at its start every running answer is such a one, and later
-    the one of a `stream` whose log is gone.
-    """
-    interrupted = as_event(ProviderError(ErrorCode.STREAM_INTERRUPTED, "nobody writes it any more"))
-    running = Message.objects.filter(status=Status.STREAMING)
-    if stream is not None:
-        running = running.filter(generation__stream_uuid=stream)
-    Generation.objects.filter(message__in=running).update(
-        ended_at=timezone.now(),
-        error_code=interrupted.code,
-        error_message=interrupted.message,
-        retryable=interrupted.retryable,
-    )
-    return running.update(status=Status.INTERRUPTED)

@@ -1,11 +1,17 @@
 """Clients of the cast, and an assistant that says what a test wants."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 from django.core.cache import cache
 from django.test import AsyncClient
 
+from streaming.providers.catalogue import ModelSpec
 from tests.chat.scripted import LULLABY, Scripted
 from tests.conftest import async_client_of
+
+MODEL = ModelSpec("", "", 128_000, Decimal("0.50"), Decimal("2"), (), currency="USD", default=True)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +41,9 @@ async def says(engine, settings):
     settings.COALESCE_SECONDS = 0
 
     def script(*steps, answers=()):
-        engine.__dict__["provider"] = provider = Scripted(*(answers or [steps]))
+        provider = Scripted(*(answers or [steps]))
+        engine.models = {provider.model: replace(MODEL, id=provider.model, label=provider.model)}
+        engine.__dict__["routes"] = {provider.model: provider}
         return provider
 
     script(*LULLABY)

@@ -14,6 +14,8 @@ from chat.turns import Ask, open_turn, run_turn
 from chat.work import in_thread, unit_of_work
 from streaming.events import Usage, fold, from_wire
 from streaming.providers.base import Delta, Finish
+from streaming.providers.breaker import BreakerState, DeploymentHealth
+from streaming.providers.trace import Attempt
 from streaming.sse import DataSplitter
 
 PATIENCE = 10
@@ -30,7 +32,8 @@ QUESTION = "Tell me about baby sleep patterns"
 
 
 class Scripted:
-    """A `Provider`. Each answer takes the next script, the last one again and again.
+    """In the place of a `Route`: it tries once. Each answer takes the next script, the last one again and
+    again.
 
     A script holds texts, exceptions to raise, events to wait for, and a `Finish`.
     """
@@ -40,10 +43,14 @@ class Scripted:
     def __init__(self, *scripts):
         self.scripts = list(scripts)
         self.prompts = []
+        self.max_tokens = []
         self.closed = 0
 
-    async def stream(self, messages, *, max_tokens):
+    async def stream(self, messages, *, max_tokens, trace=None):
         self.prompts.append(list(messages))
+        self.max_tokens.append(max_tokens)
+        trace.attempts.append(Attempt(self.model))
+        trace.deployment = self.model
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         try:
             for step in script:
@@ -57,6 +64,9 @@ class Scripted:
                     raise step
         finally:
             self.closed += 1
+
+    def health(self):
+        return [DeploymentHealth(self.model, BreakerState.CLOSED, 0, "", 0)]
 
     async def close(self):
         pass

@@ -1,7 +1,6 @@
 """A turn is opened, answered and closed; what is saved is what was said."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -9,7 +8,7 @@ from chat.doors import delete_conversation
 from chat.errors import Conflict
 from chat.models import Conversation, Generation, Message, SafetyEvent, Status
 from chat.streams import saved_events, whole
-from chat.turns import Ask, close_abandoned, open_turn, reopen_turn, run_turn, stop_turn
+from chat.turns import Ask, open_turn, reopen_turn, run_turn, stop_turn, sweep
 from chat.work import in_thread, unit_of_work
 from streaming.events import (
     TERMINAL,
@@ -39,6 +38,7 @@ from tests.chat.scripted import (
     generation_of,
     log_of,
     logged,
+    received,
     saved,
     send,
     until,
@@ -307,10 +307,10 @@ async def test_stop_saves_what_was_shown(says, alice):
     says("Shown. ", asyncio.Event(), "Never. ")
     turn = await begin(alice)
     await logged(turn.stream, 2)
-    assert await stop_turn(turn.stream) is True
+    await stop_turn(turn.stream)
     row = await saved(turn)
     assert (row.content, row.status, row.generation.finish_reason) == ("Shown. ", "stopped", "stopped")
-    assert await stop_turn(turn.stream) is False
+    await stop_turn(turn.stream)
 
 
 async def test_stopped_answer_folds_alike_from_log_and_row(says, alice):
@@ -339,7 +339,7 @@ async def test_drain_saves_running_answers_as_interrupted(says, alice, engine):
 async def test_answers_of_a_dead_process_are_closed_as_interrupted(says, alice):
     whole_one = await answer(alice)
     cut_off = await unit_of_work(open_turn, alice, Ask("Hello?"))  # opened, and never run
-    assert await unit_of_work(close_abandoned) == 1
+    assert await sweep(stale=0) == 1
     row = await saved(cut_off)
     assert (row.status, row.generation.error_code, row.generation.retryable) == (
         "interrupted",
@@ -348,11 +348,11 @@ async def test_answers_of_a_dead_process_are_closed_as_interrupted(says, alice):
     )
     assert row.generation.ended_at is not None
     assert (await saved(whole_one)).status == "complete"
-    assert await unit_of_work(close_abandoned) == 0
+    assert await sweep(stale=0) == 0
 
 
 async def test_answer_whose_log_is_gone_is_closed_by_its_next_reader(says, alice, monkeypatch):
-    monkeypatch.setattr("chat.streams.LOG_OPENS_WITHIN", timedelta(0))
+    monkeypatch.setattr("chat.streams.LOG_OPENS_WITHIN", 0)
     lost = await unit_of_work(open_turn, alice, Ask("Hello?"))  # opened, and never run
     other = await unit_of_work(open_turn, alice, Ask("Hello?"))
     said, _last = await whole(lost.stream)
@@ -367,7 +367,7 @@ async def test_answer_that_cannot_be_saved_says_so(says, alice, monkeypatch):
     def away(*_):
         raise OSError("the database is away")
 
-    monkeypatch.setattr("chat.turns.close_turn", away)
+    monkeypatch.setattr("chat.turns.running.close_turn", away)
     end = (await log_of(await answer(alice)))[-1]
     assert (end.code, end.retryable) == ("internal", True)
 
@@ -507,8 +507,8 @@ async def test_message_sent_again_while_it_is_answered_follows_it(says, alice_cl
     first = await send(alice_client, clientMessageId="m1")
     second = await send(alice_client, clientMessageId="m1")
     go_on.set()
-    texts = [b"".join([part async for part in r.streaming_content]) for r in (first, second)]
-    assert texts[0] == texts[1]
+    one, other = await received(first), await received(second)
+    assert (one.events, one.ids) == (other.events, other.ids)
     assert await count(Message) == 2
 
 

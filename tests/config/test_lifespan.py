@@ -68,7 +68,7 @@ async def test_start_and_end_of_life(engine, tmp_path):
     assert (tmp_path / "server.lock").read_text() == str(os.getpid())
     assert await life.tell("shutdown") == {"type": "lifespan.shutdown.complete"}
     await asyncio.wait_for(life.task, PATIENCE)
-    hold_lock(tmp_path / "server.lock").close()
+    hold_lock(tmp_path / "server.lock", shared=False).close()
 
 
 async def test_start_closes_what_a_crash_left_open(says, alice):
@@ -97,12 +97,13 @@ def in_another_process(state):
 
 
 def test_second_process_is_refused_and_told_why(tmp_path):
-    with hold_lock(tmp_path / "server.lock"):
+    with hold_lock(tmp_path / "server.lock", shared=False):
         told = in_another_process(tmp_path).stdout
     assert told == (
-        f"lifespan.startup.failed Another Nightlight process (pid {os.getpid()}) is running. Streams are "
-        f"kept in memory, so run one process only: uvicorn without --workers. If this is another "
-        f"installation, give it a STATE_DIR of its own (now: {tmp_path}).\n"
+        f"lifespan.startup.failed Another Nightlight process (pid {os.getpid()}) is running here. Without "
+        f"REDIS_URL streams are kept in memory, and there can be one process only. For more, set REDIS_URL "
+        f"for all of them. If this is another installation, give it a STATE_DIR of its own "
+        f"(now: {tmp_path}).\n"
     )
 
 
@@ -119,7 +120,7 @@ async def test_refused_start_frees_the_lock(engine, tmp_path, monkeypatch):
     life = Life()
     assert await life.tell("startup") == {"type": "lifespan.startup.failed", "message": "because"}
     await asyncio.wait_for(life.task, PATIENCE)
-    hold_lock(tmp_path / "server.lock").close()
+    hold_lock(tmp_path / "server.lock", shared=False).close()
 
 
 def test_failed_system_check_refuses_the_start(settings):
@@ -130,12 +131,12 @@ def test_failed_system_check_refuses_the_start(settings):
 
 
 def test_lock_is_free_when_its_holder_is_gone(tmp_path):
-    hold_lock(tmp_path / "server.lock").close()
-    hold_lock(tmp_path / "server.lock").close()
+    hold_lock(tmp_path / "server.lock", shared=False).close()
+    hold_lock(tmp_path / "server.lock", shared=False).close()
 
 
 def test_lock_makes_its_folder(tmp_path):
-    with hold_lock(tmp_path / "new" / "folder" / "server.lock"):
+    with hold_lock(tmp_path / "new" / "folder" / "server.lock", shared=False):
         assert (tmp_path / "new" / "folder" / "server.lock").read_text() == str(os.getpid())
 
 

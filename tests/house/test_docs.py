@@ -73,7 +73,11 @@ def test_every_setting_is_documented_once_and_no_other():
 
 
 def test_the_kind_of_every_setting_is_told_as_it_is_read():
-    short = {"comma-separated list": "list", "rate such as 20/m, or off": "rate"}
+    short = {
+        "comma-separated list": "list",
+        "rate such as 20/m, or off": "rate",
+        "whole number, or off": "number or off",
+    }
     read = {name: short.get(declared.kind, declared.kind) for name, declared in env.declared.items()}
     told = {row[0].strip("`"): row[1] for row in rows(SETTINGS.replace(ELSEWHERE, ""))}
     assert told == read

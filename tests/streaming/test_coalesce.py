@@ -95,3 +95,20 @@ async def test_error_of_the_source_passes_after_the_text_before_it():
         async for item in coalesce(source(), window=0, most=64, clock=clock, sleep=clock.sleep):
             seen.append(item)
     assert seen == ["a"]
+
+
+async def test_one_huge_piece_becomes_several_texts():
+    clock = Clock()
+    *texts, _finish = await collect(reads(clock, (0, "x" * 20_000)), clock)
+    assert [len(text) for text in texts] == [8000, 8000, 4000]
+
+
+async def test_nothing_is_waited_for_while_nobody_has_seen_a_word():
+    clock, seen = Clock(), []
+    source = reads(clock, (0, "a"), (0, "b"), (0, "c"), (0, "d"))
+    words = coalesce(
+        source, window=0.05, most=64, clock=clock, sleep=clock.sleep, hurried=lambda: len(seen) < 3
+    )
+    async for word in words:
+        seen.append(word)
+    assert (seen[:4], clock.slept) == (["a", "b", "c", "d"], [0.05, 0.05])

@@ -1,0 +1,102 @@
+"""What a turn is: what was asked, what answering it takes, and the ids that readers are told."""
+
+import uuid
+from dataclasses import dataclass, field
+from time import monotonic
+
+from django.conf import settings
+
+from chat import quota
+from chat.models import Generation
+from chat.reply import Progress
+from chat.safeguards import notice_of_card
+from safety.verdict import Verdict
+from streaming.events import Metadata, Notice
+from streaming.providers.base import PromptMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person sent, by any door, checked for form only."""
+
+    message: str
+    conversation: uuid.UUID | None = None
+    model: str | None = None
+    language: str | None = None
+    country: str | None = None
+    client_message_id: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What answering a question takes, with no row attached. With `replay` no model is asked: it is the
+    text of an earlier answer to the same question. `cache_key` is set where this answer may be one later.
+    """
+
+    answer_pk: int
+    generation_pk: int
+    person_pk: int
+    model: str
+    verdict: Verdict
+    prompt: list[PromptMessage]
+    canary: str
+    language: str | None
+    country: str | None
+    allowance: quota.Allowance | None = None
+    replay: str | None = None
+    cache_key: str | None = None
+    progress: Progress = field(default_factory=lambda: Progress(monotonic, monotonic()))
+
+    @property
+    def answer_tokens(self) -> int:
+        """How long the answer may become."""
+        most: int = settings.ANSWER_TOKENS
+        if self.allowance is None or self.allowance.tokens is None:
+            return most
+        return min(most, max(1, self.allowance.tokens - quota.prompt_tokens(self.prompt)))
+
+    def notice(self, card: str, *, replace_from: int | None = None) -> Notice:
+        return notice_of_card(card, language=self.language, country=self.country, replace_from=replace_from)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An opened turn. `brief` is None where there is nothing left to run."""
+
+    conversation: uuid.UUID
+    question: uuid.UUID
+    answer: uuid.UUID
+    stream: uuid.UUID
+    model: str
+    cached: bool = False
+    brief: Brief | None = None
+
+    @property
+    def stream_id(self) -> str:
+        return str(self.stream)
+
+    def opening(self, *, reset: bool = False) -> Metadata:
+        return Metadata(
+            conversation_id=str(self.conversation),
+            message_id=str(self.answer),
+            user_message_id=str(self.question),
+            stream_id=self.stream_id,
+            model=self.model,
+            cached=self.cached,
+            reset=reset,
+        )
+
+
+def turn_of(generation: Generation) -> Turn:
+    """The turn that a saved generation belongs to. Reads `message`, its `question` and `conversation`."""
+    answer = generation.message
+    assert answer.question is not None  # the database says so: message_question_or_answer
+    return Turn(
+        conversation=answer.conversation.uuid,
+        question=answer.question.uuid,
+        answer=answer.uuid,
+        stream=generation.stream_uuid,
+        model=generation.model,
+        cached=generation.cached,
+    )
