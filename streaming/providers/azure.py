@@ -5,22 +5,25 @@ times as much per token as everything else here (`docs/performance.md`).
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import aclosing, contextmanager
+from typing import Any, cast
 
 import aiohttp
 import httpx2
 import openai
-from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
+from openai import AsyncAPIResponse, AsyncAzureOpenAI, AsyncOpenAI, AsyncStream
 
 from streaming.events import ErrorCode, Usage
+from streaming.providers import transport
 from streaming.providers.base import Completion, Delta, Finish, PromptMessage, ProviderError
 from streaming.providers.frames import Piece, error_of_body, read_frame, read_whole
 from streaming.sse import DataSplitter
 
-# aiohttp takes "no limit" for its own default of 100.
-MAX_CONNECTIONS = 10_000
 ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
+
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+# The first is the SDK's own, and makes it leave the body to us.
+RAW = {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"}
 
 
 class AzureProvider:
@@ -39,15 +42,18 @@ class AzureProvider:
         """Deltas as they arrive, then exactly one Finish. Raises `ProviderError`."""
         end = _End()
         with _typed_errors():
-            async with self._client.chat.completions.with_streaming_response.create(
-                model=self.model,
-                messages=[],
+            # What `chat.completions.create` does, without its walk through every parameter, which costs as
+            # much as sending the request.
+            response = await self._client.post(
+                "/chat/completions",
+                cast_to=object,
+                body=STREAMED | {"model": self.model} | self._body(messages, max_tokens),
+                options={"headers": RAW},
                 stream=True,
-                stream_options={"include_usage": True},
-                extra_body=self._body(messages, max_tokens),
-                extra_headers={"Accept-Encoding": "identity"},
-            ) as response:
-                async for pieces in _pieces(response.http_response.aiter_raw()):
+                stream_cls=AsyncStream[object],
+            )
+            async with aclosing(cast(AsyncAPIResponse[object], response).http_response) as received:
+                async for pieces in _pieces(received.aiter_raw()):
                     end.note(pieces)
                     if texts := tuple(piece.text for piece in pieces if piece.text):
                         yield Delta(texts)
@@ -155,13 +161,6 @@ def _timed_out(error: BaseException) -> bool:
     return any(isinstance(link, TimeoutError | httpx2.TimeoutException) for link in chain)
 
 
-def _http_client(connect: float, idle: float) -> httpx2.AsyncClient:
-    return DefaultAioHttpClient(
-        timeout=httpx2.Timeout(idle, connect=connect, read=idle),
-        limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100),
-    )
-
-
 def azure_provider(
     endpoint: str,
     deployment: str,
@@ -176,13 +175,13 @@ def azure_provider(
 
     Without `api_key` it signs in through Entra ID, for which the `entra` extra must be installed.
     """
-    transport = http_client or _http_client(connect, idle)
+    http_client = http_client or transport.http_client(connect=connect, idle=idle)
     if not api_version:
         client = AsyncOpenAI(
             base_url=f"{endpoint}/openai/v1/",
             api_key=api_key or _entra_token_provider(),
             max_retries=0,
-            http_client=transport,
+            http_client=http_client,
         )
         return AzureProvider(client, deployment)
     credential: dict[str, Any] = (
@@ -193,7 +192,7 @@ def azure_provider(
         azure_deployment=deployment,
         api_version=api_version,
         max_retries=0,
-        http_client=transport,
+        http_client=http_client,
         **credential,
     )
     # `max_completion_tokens` came to the dated API in September 2024.
@@ -215,7 +214,7 @@ def compatible_provider(
         base_url=base_url,
         api_key=api_key or "none",  # local servers ask for none, the SDK insists on some
         max_retries=0,
-        http_client=http_client or _http_client(connect, idle),
+        http_client=http_client or transport.http_client(connect=connect, idle=idle),
     )
     return AzureProvider(client, model, tokens_parameter="max_tokens")
 

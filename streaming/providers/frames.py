@@ -6,13 +6,14 @@ model, and an error may come in the middle. `read_frame` makes one `Piece` of ea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from streaming.events import ErrorCode, Usage
 from streaming.providers.base import Completion, Finish, ProviderError
+
+_NULL = msgspec.Raw(b"null")
 
 
 class _Text(msgspec.Struct):
@@ -25,7 +26,8 @@ class _Choice(msgspec.Struct):
     delta: _Text | None = None
     message: _Text | None = None
     finish_reason: str | None = None
-    content_filter_results: dict[str, Any] | None = None
+    # Every token brings its filter's results. They are read where they can mean something: see `_found`.
+    content_filter_results: msgspec.Raw = _NULL
 
 
 class _Usage(msgspec.Struct):
@@ -39,9 +41,8 @@ class _Frame(msgspec.Struct):
     error: dict[str, Any] | str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What a frame brought. Any part may be missing."""
+class Piece(msgspec.Struct, frozen=True):
+    """What a frame brought. Any part may be missing. A struct, because one is made for every token."""
 
     text: str = ""
     finish_reason: str | None = None
@@ -79,7 +80,7 @@ def read_whole(data: bytes) -> Completion:
     if choice is None or not choice.finish_reason:
         raise ProviderError(ErrorCode.STREAM_INTERRUPTED, "the body has no finish reason")
     if choice.finish_reason == "content_filter":
-        raise filtered_error("the answer was stopped by the content filter", choice.content_filter_results)
+        raise filtered_error("the answer was stopped by the content filter", _found(choice))
     return Completion(_text(choice.message), Finish(choice.finish_reason, _usage(body)))
 
 
@@ -93,16 +94,21 @@ def _text(said: _Text | None) -> str:
 
 def _read_choice(choice: _Choice, usage: Usage | None) -> Piece:
     if choice.finish_reason == "content_filter" or _is_late_stop(choice):
-        raise filtered_error("the answer was stopped by the content filter", choice.content_filter_results)
+        raise filtered_error("the answer was stopped by the content filter", _found(choice))
     return Piece(_text(choice.delta), choice.finish_reason, usage)
 
 
 def _is_late_stop(choice: _Choice) -> bool:
     """The asynchronous filter speaks in frames of its own, up to 1,000 characters after what it found."""
-    if choice.delta is not None or not choice.content_filter_results:
+    if choice.delta is not None or not (found := _found(choice)):
         return False
-    results = choice.content_filter_results.values()
-    return any(isinstance(result, dict) and result.get("filtered") for result in results)
+    return any(isinstance(result, dict) and result.get("filtered") for result in found.values())
+
+
+def _found(choice: _Choice) -> dict[str, Any] | None:
+    """What the filter says of this choice, by category."""
+    found = msgspec.json.decode(choice.content_filter_results)
+    return found if isinstance(found, dict) else None
 
 
 def error_of_body(body: Mapping[str, Any] | str, status: int | None = None) -> ProviderError:
