@@ -18,6 +18,7 @@ _CONTEXT = 160  # how far before a match a denial may stand
 _UNIT = 2_000  # a sentence without an end is cut here
 _LOOP = 512  # a sentence this long is looked at for a model stuck in a loop
 _REPEATS = 6
+_ENDS = regex.compile(r"[.!?…\n]")
 _BOUNDARY = regex.compile(r"(?<=[.!?…][\"'”’)\]*_]{0,3})\s|\n")
 _LAST_WORD = regex.compile(r"(?r)(?:[^\W_]|['’])*\Z")  # backwards: it never walks through the whole text
 _LIST_ITEM = regex.compile(r"\s*(?:[-*•–]|\d+[.)])\s|\s*\Z")
@@ -116,22 +117,25 @@ class OutputGuard:
     def _advance(self, text: str, *, is_last: bool) -> Release:
         self._text += text
         while (boundary := self._next_boundary(is_last=is_last)) is not None:
-            self._scan(boundary)
+            self._scan(boundary, boundary)
             hit = self._end_unit(boundary)
             if hit is not None:
                 return self._withhold(hit)
         word = self._unfinished_word()
-        self._scan(self._end - len(word))
+        end = self._end
+        self._live = [live for live in self._live if self._is_alive(live.candidate, live.start, end)]
+        self._scan(end - len(word), end)
         if self._live:
             hit = self._overdue()
             if hit is not None:
                 return self._withhold(hit)
-            self._live = [live for live in self._live if self._is_alive(live)]
         return Release(self._taken(self._end if is_last else self._safe_end(word)))
 
     def _next_boundary(self, *, is_last: bool) -> int | None:
-        match = _BOUNDARY.search(self._text, self._scanned - self._base)
-        ends = [self._base + match.end()] if match else []
+        at, ends = self._scanned - self._base, []
+        if _ENDS.search(self._text, max(0, at - 4)):  # the cheap question first
+            match = _BOUNDARY.search(self._text, at)
+            ends = [self._base + match.end()] if match else []
         if is_last and self._unit_start < self._end:
             ends.append(self._end)
         if self._end - self._unit_start >= _LOOP:
@@ -150,19 +154,23 @@ class OutputGuard:
         match = _LAST_WORD.search(self._text, max(self._scanned - self._base, len(self._text) - 64))
         return match.group() if match else ""
 
-    def _scan(self, limit: int) -> None:
-        """Note each place up to `limit` where something unsafe could begin."""
+    def _scan(self, limit: int, end: int) -> None:
+        """Note each place up to `limit` where something unsafe begins, or could, as far as the text up to
+        `end` tells.
+        """
         if self._scanned < limit:
             rules, base = self._rules, self._base
             for match in rules.words.finditer(self._text, self._scanned - base, limit - base):
                 if (word := folded(match[0])) in rules.by_start:
-                    self._begin(base + match.start(), word)
+                    self._begin(base + match.start(), word, end)
             self._find_canary(limit)
             self._scanned = limit
 
-    def _begin(self, start: int, word: str) -> None:
-        is_denied = self._in_forbidden_list or self._is_denied_before(start)
-        self._live += [_Live(start, c) for c in self._rules.by_start[word] if not (c.negatable and is_denied)]
+    def _begin(self, start: int, word: str, end: int) -> None:
+        found = [c for c in self._rules.by_start[word] if self._is_alive(c, start, end)]
+        if found and (self._in_forbidden_list or self._is_denied_before(start)):
+            found = [c for c in found if not c.negatable]
+        self._live += [_Live(start, c) for c in found]
 
     def _is_denied_before(self, start: int) -> bool:
         before = self._slice(max(self._unit_start, start - _CONTEXT), start)
@@ -182,15 +190,15 @@ class OutputGuard:
             if at >= 0:
                 self._live.append(_Live(self._base + at, _canary_candidate(self.canary)))
 
-    def _is_alive(self, live: _Live) -> bool:
-        start, end = live.start - self._base, live.start - self._base + HOLD
-        match = live.candidate.pattern.match(self._text, start, end, partial=True)
+    def _is_alive(self, candidate: Candidate, at: int, end: int) -> bool:
+        """Whether what begins at `at` is a match, or may become one, by the text up to `end`."""
+        start, stop = at - self._base, min(at + HOLD, end) - self._base
+        match = candidate.pattern.match(self._text, start, stop, partial=True)
         if match is None:
             return False
-        is_over = (
-            live.candidate.ends_at_match and not match.partial and match.end() < min(len(self._text), end)
-        )
-        return not (is_over and live.candidate.is_fine is not None and live.candidate.is_fine(match.group()))
+        if not candidate.ends_at_match or match.partial or match.end() >= stop:
+            return True
+        return candidate.is_fine is None or not candidate.is_fine(match.group())
 
     def _overdue(self) -> Withheld | None:
         """The first match held to the bound is judged on what is there."""
