@@ -19,7 +19,7 @@ def valkey():
 def counted_in_redis(settings, valkey):
     settings.REDIS_URL = valkey
     settings.CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": valkey}
+        "default": {"BACKEND": "config.cache.RedisCache", "LOCATION": valkey}
     }
     settings.RATE_LIMIT_MESSAGES = "2/h"
     yield caches["default"]
@@ -42,7 +42,15 @@ def test_rate_is_kept_in_redis(alice, counted_in_redis):
 async def test_not_ready_where_the_configured_redis_is_away(async_client, settings, engine):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     settings.CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": settings.REDIS_URL}
+        "default": {"BACKEND": "config.cache.RedisCache", "LOCATION": settings.REDIS_URL}
     }
     response = await async_client.get("/readyz")
     assert (response.status_code, response.json()["checks"]["cache"]["ok"]) == (503, False)
+
+
+def test_requests_share_their_connections(counted_in_redis):
+    """Each request has a cache object of its own, and keeps it while its response streams."""
+    mine = type(counted_in_redis)(counted_in_redis._servers[0], {})
+    other = type(counted_in_redis)(counted_in_redis._servers[0], {})
+    pools = {id(cache._cache.get_client().connection_pool) for cache in (mine, other, counted_in_redis)}
+    assert len(pools) == 1
