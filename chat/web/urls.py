@@ -2,19 +2,19 @@
 
 from django.urls import path
 
-from chat.web import views
+from chat.web import controls, following, page, sending
 
 app_name = "chat"
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("send", views.send, name="send"),
-    path("c/<uuid:conversation_uuid>/", views.conversation, name="conversation"),
-    path("c/<uuid:conversation_uuid>/delete", views.delete, name="delete"),
-    path("streams/<uuid:stream_uuid>", views.stream, name="stream"),
-    path("streams/<uuid:stream_uuid>/poll", views.poll, name="poll"),
-    path("streams/<uuid:stream_uuid>/stop", views.stop, name="stop"),
-    path("streams/<uuid:stream_uuid>/pause", views.pause, name="pause"),
-    path("streams/<uuid:stream_uuid>/resume", views.resume, name="resume"),
-    path("messages/<uuid:message_uuid>/feedback", views.rate, name="feedback"),
-    path("messages/<uuid:message_uuid>/retry", views.retry, name="retry"),
+    path("", page.home, name="home"),
+    path("send", sending.send, name="send"),
+    path("c/<uuid:conversation_uuid>/", page.conversation, name="conversation"),
+    path("c/<uuid:conversation_uuid>/delete", controls.delete, name="delete"),
+    path("streams/<uuid:stream_uuid>", following.stream, name="stream"),
+    path("streams/<uuid:stream_uuid>/poll", following.poll, name="poll"),
+    path("streams/<uuid:stream_uuid>/stop", controls.stop, name="stop"),
+    path("streams/<uuid:stream_uuid>/pause", controls.pause, name="pause"),
+    path("streams/<uuid:stream_uuid>/resume", controls.resume, name="resume"),
+    path("messages/<uuid:message_uuid>/feedback", controls.rate, name="feedback"),
+    path("messages/<uuid:message_uuid>/retry", sending.retry, name="retry"),
 ]

@@ -1,0 +1,106 @@
+"""An answer as it is being written: by a stream of HTML, and by polls where streams do not get through."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_GET
+
+from chat import access, doors
+from chat.engine import engine
+from chat.errors import NotFound
+from chat.models import Generation, Person
+from chat.rendering import DONE, MessageView, finished_patch, html_frames, message_view, patch_so_far
+from chat.streams import follow
+from chat.web.errors import kindly
+from chat.web.forms import number
+from streaming import sse
+from streaming.events import TERMINAL
+from streaming.log.base import Entry, LogUnavailable, StreamNotFound
+from streaming.responses import StreamResponse, pad_json
+
+LONGEST_WAIT = 25.0
+"""Seconds that a poll may wait; proxies that hold streams back often give up at 30."""
+GATHER = 0.5
+"""Seconds of words that one poll brings, after the first ones."""
+
+
+@require_GET
+@kindly
+async def stream(request: HttpRequest, stream_uuid: uuid.UUID) -> HttpResponseBase:
+    """An answer as it is being written, for as long as the page reads it."""
+    generation = await doors.find_stream(request, stream_uuid)
+    return StreamResponse(_frames(request, generation.stream_uuid, generation.message.uuid))
+
+
+async def _frames(request: HttpRequest, stream_uuid: uuid.UUID, answer: uuid.UUID) -> AsyncGenerator[bytes]:
+    async with aclosing(html_frames(follow(stream_uuid), answer)) as frames:
+        async for frame in frames:
+            yield frame
+    with suppress(NotFound):  # deleted meanwhile, in another tab
+        yield sse.frame_lines(await _finished(request, answer))
+    yield DONE
+
+
+async def _finished(request: HttpRequest, answer: uuid.UUID) -> str:
+    saved = await doors.with_visitor(request, lambda person: _answer_view(person, answer))
+    return finished_patch(saved, request)
+
+
+@require_GET
+@kindly
+async def poll(request: HttpRequest, stream_uuid: uuid.UUID) -> HttpResponseBase:
+    """The answer as it stands, once it has gone beyond `after`: for networks that hold streams back.
+
+    A comment with the id of its last event stands before it. Empty where nothing came within `wait` seconds.
+    """
+    generation = await doors.find_stream(request, stream_uuid)
+    after, wait = number(request.GET.get("after")), number(request.GET.get("wait"))
+    # One chunk, and yet a stream: it waits as cheaply as one.
+    chunks = _polled(request, generation, after, min(float(wait), LONGEST_WAIT))
+    return StreamResponse(chunks, content_type="text/html; charset=utf-8", padded=pad_json)
+
+
+async def _polled(
+    request: HttpRequest, generation: Generation, after: int, seconds: float
+) -> AsyncGenerator[bytes]:
+    answer = generation.message.uuid
+    entries = await _beyond(generation.stream_uuid, after, seconds)
+    if _is_end(entries):
+        with suppress(NotFound):  # deleted meanwhile: the page learns it when it asks again
+            yield (await _finished(request, answer)).encode()
+    elif entries:
+        yield f"<!-- {entries[-1][0]} -->{patch_so_far(entries, answer)}".encode()
+
+
+async def _beyond(stream_uuid: uuid.UUID, after: int, seconds: float) -> Sequence[Entry]:
+    """All that an answer says, once there is something after `after`; empty where nothing came."""
+    log, stream_id = engine().log, str(stream_uuid)
+    try:
+        new = await log.wait(stream_id, after, seconds)
+        if new and after and not _is_end(new):  # the first words at once, the others in steps
+            await asyncio.sleep(GATHER)
+        entries = await log.read(stream_id)
+    except (StreamNotFound, LogUnavailable):
+        return await _saved(stream_uuid, seconds)
+    return entries if new or _is_end(entries) else ()
+
+
+async def _saved(stream_uuid: uuid.UUID, seconds: float) -> Sequence[Entry]:
+    entries: list[Entry] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds), aclosing(follow(stream_uuid)) as batches:
+            async for batch in batches:
+                entries += batch
+    return entries
+
+
+def _is_end(entries: Sequence[Entry]) -> bool:
+    return bool(entries) and isinstance(entries[-1][1], TERMINAL)
+
+
+def _answer_view(person: Person | None, answer: uuid.UUID) -> MessageView:
+    return message_view(access.answer(person, answer), person)
