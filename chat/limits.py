@@ -1,7 +1,5 @@
 """What a person may spend. Requests are counted with django-ratelimit, in the cache that workers share."""
 
-import logging
-
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -10,8 +8,9 @@ from django_ratelimit.core import get_usage
 
 from chat.errors import RateLimited
 from chat.models import Person
+from chat.outage import Outage
 
-logger = logging.getLogger(__name__)
+_outage = Outage("Rates cannot be counted; messages go on without")
 
 
 def count_message(request: HttpRequest, person: Person) -> None:
@@ -47,8 +46,9 @@ def _count(request: HttpRequest, group: str, key: str, rate: str | None) -> int:
             method=ALL,
             increment=True,
         )
-    except Exception:
+    except Exception as error:
         # A parent at night matters more than a counter: with Redis away /readyz fails, and messages go on.
-        logger.exception("The rate limit could not be counted")
+        _outage.failed(error)
         return 0
+    _outage.worked()
     return max(1, usage["time_left"]) if usage and usage["should_limit"] else 0

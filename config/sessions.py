@@ -1,11 +1,12 @@
 """Sessions in the database, read from the cache where it answers: with Redis away people stay logged in."""
 
-import logging
 from typing import Any
 
 from django.contrib.sessions.backends import cached_db
 
-logger = logging.getLogger(__name__)
+from chat.outage import Outage
+
+_outage = Outage("The cache of sessions fails; they come from the database")
 
 
 class SessionStore(cached_db.SessionStore):
@@ -23,16 +24,18 @@ class _Forgiving:
 
     def get(self, key: str) -> Any:
         try:
-            return self._cache.get(key)
-        except Exception:
-            logger.exception("The session cache could not be read")
+            data = self._cache.get(key)
+        except Exception as error:
+            _outage.failed(error)
             return None
+        _outage.worked()
+        return data
 
     def set(self, key: str, data: Any, seconds: int) -> None:
         try:
             self._cache.set(key, data, seconds)
-        except Exception:
-            logger.exception("The session cache could not be written")
+        except Exception as error:
+            _outage.failed(error)
 
     async def aget(self, key: str) -> Any:
         return self.get(key)

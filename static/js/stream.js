@@ -142,6 +142,19 @@ const rest = (seconds, signal) => new Promise((resolve) => {
   }
 });
 
+// Gives up after a while, or with `signal`.
+const ask = async (address, signal) => {
+  const request = new AbortController();
+  const give = () => request.abort();
+  const timer = setTimeout(give, (POLL + 15) * 1000);
+  signal.addEventListener("abort", give, { once: true });
+  try {
+    return await fetch(address, { signal: request.signal, headers: { "HX-Request": "true" } });
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
 const poll = async (article) => {
   close(article);
   const state = stateOf(article);
@@ -149,8 +162,7 @@ const poll = async (article) => {
   const before = state.shown;
   for (let failures = 0; state.polling === mine && isRunning(article);) {
     try {
-      const signal = AbortSignal.any([mine.signal, AbortSignal.timeout((POLL + 15) * 1000)]);
-      const reply = await fetch(`${article.dataset.stream}/poll?wait=${POLL}&after=${state.shown}`, { signal, headers: { "HX-Request": "true" } });
+      const reply = await ask(`${article.dataset.stream}/poll?wait=${POLL}&after=${state.shown}`, mine.signal);
       if (reply.status >= 400 && reply.status < 500 && reply.status !== 429) {
         gone(article);
         return;
@@ -206,7 +218,7 @@ pause.addEventListener("click", () => {
 });
 
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("form.resume")) return;
+  if (!event.target.matches?.("form.resume")) return;
   event.preventDefault();
   const article = event.target.closest(".answer");
   tell(article, "resume");
@@ -219,6 +231,7 @@ stop.addEventListener("click", () => running().at(-1)?.querySelector("form.stop"
 // A paused answer that was stopped, here or by the next message, shows how it ended.
 document.addEventListener("htmx:after:request", (event) => {
   const { target } = event;
+  if (!target.matches) return; // the document, in place of a follower that is gone
   const isTaken = event.detail.ctx.response?.raw.ok;
   if (isTaken && target.matches("form.stop")) [target.closest(".answer[data-paused]")].filter(Boolean).forEach(goOn);
   if (isTaken && target.matches("#composer")) {

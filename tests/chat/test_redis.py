@@ -18,9 +18,7 @@ def valkey():
 @pytest.fixture
 def counted_in_redis(settings, valkey):
     settings.REDIS_URL = valkey
-    settings.CACHES = {
-        "default": {"BACKEND": "config.cache.RedisCache", "LOCATION": valkey}
-    }
+    settings.CACHES = {"default": {"BACKEND": "config.cache.RedisCache", "LOCATION": valkey}}
     settings.RATE_LIMIT_MESSAGES = "2/h"
     yield caches["default"]
     caches["default"].clear()
@@ -41,9 +39,7 @@ def test_rate_is_kept_in_redis(alice, counted_in_redis):
 @pytest.mark.django_db(transaction=True)
 async def test_not_ready_where_the_configured_redis_is_away(async_client, settings, engine):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    settings.CACHES = {
-        "default": {"BACKEND": "config.cache.RedisCache", "LOCATION": settings.REDIS_URL}
-    }
+    settings.CACHES = {"default": {"BACKEND": "config.cache.RedisCache", "LOCATION": settings.REDIS_URL}}
     response = await async_client.get("/readyz")
     assert (response.status_code, response.json()["checks"]["cache"]["ok"]) == (503, False)
 

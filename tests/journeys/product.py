@@ -5,13 +5,14 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,8 @@ class Product:
     environment: dict[str, str]
     server: subprocess.Popen[bytes]
     connections: ExitStack = field(default_factory=ExitStack)
+    trust: ssl.SSLContext | bool = True
+    """Whose certificates count, where `url` is https."""
 
     def manage(self, *arguments: str, stdin: str = "") -> str:
         """What a management command prints, run beside the server on the same database."""
@@ -56,6 +59,27 @@ class Product:
     def guest(self) -> "Guest":
         return Guest(self)
 
+    def kill(self) -> None:
+        """As the kernel does it where memory runs out: at once, with nothing said or saved."""
+        self.server.kill()
+        self.server.wait(timeout=5)
+
+    def wait_until_ready(self) -> None:
+        for _ in range(300):
+            assert self.server.poll() is None, "the server ended; its lines above say why"
+            try:
+                if httpx2.get(f"{self.url}/readyz", timeout=5, verify=self.trust).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError("the server was not ready within 30 s")
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of an answer is left at the provider."""
+        return not self.simulator.stats()["active"]
+
     @property
     def threads(self) -> int:
         return psutil.Process(self.server.pid).num_threads()
@@ -67,10 +91,18 @@ class Guest:
 
     product: Product
     http: httpx2.Client = field(init=False)
+    port: int = field(init=False, default=0)
+    """Of our end of the connection that carries the stream which was opened last."""
 
     def __post_init__(self) -> None:
-        client = httpx2.Client(base_url=self.product.url, timeout=30)
+        client = httpx2.Client(base_url=self.product.url, timeout=30, verify=self.product.trust)
         self.http = self.product.connections.enter_context(client)
+
+    def at(self, product: Product) -> "Guest":
+        """The same person, calling another process of the same installation."""
+        other = Guest(product)
+        other.http.cookies.update(self.http.cookies)
+        return other
 
     def ask(self, message: str, **fields: str) -> list[Event]:
         """The events of an answer, to its end."""
@@ -86,6 +118,7 @@ class Guest:
         body = {"message": message, **fields}
         with self.http.stream("POST", "/api/v1/ai/chat/stream", json=body) as response:
             assert response.status_code == 200, response.read()
+            self.port = _port_of(response)
             yield events_of(response)
 
     def saved(self, opening: Metadata) -> dict[str, Any]:
@@ -94,6 +127,12 @@ class Guest:
         answers: list[dict[str, Any]] = [item for item in items if item["id"] == opening.message_id]
         assert len(answers) == 1
         return answers[0]
+
+    def retry(self, opening: Metadata) -> list[Event]:
+        """The events of a new answer to the same question, to its end."""
+        with self.http.stream("POST", f"/api/v1/messages/{opening.message_id}/retry", json={}) as response:
+            assert response.status_code == 200, response.read()
+            return [event for _seq, event in events_of(response)]
 
     def stop(self, opening: Metadata) -> dict[str, Any]:
         response = self.http.post(f"/api/v1/ai/streams/{opening.stream_id}/stop", json={})
@@ -109,7 +148,14 @@ class Guest:
     def following(self, stream_id: str, after: int) -> Iterator[Iterator[tuple[int, Event]]]:
         headers = {"Last-Event-ID": str(after)}
         with self.http.stream("GET", f"/api/v1/ai/streams/{stream_id}", headers=headers) as response:
+            assert response.status_code == 200, response.read()
+            self.port = _port_of(response)
             yield events_of(response)
+
+
+def _port_of(response: httpx2.Response) -> int:
+    port: int = response.extensions["network_stream"].get_extra_info("client_addr")[1]
+    return port
 
 
 def events_of(response: httpx2.Response) -> Iterator[tuple[int, Event]]:
@@ -120,6 +166,30 @@ def events_of(response: httpx2.Response) -> Iterator[tuple[int, Event]]:
         ids.extend(int(line[4:]) for line in lines if line.startswith(b"id: "))
         for data in splitter.feed(chunk):
             yield ids.popleft(), from_wire(json.loads(data))
+
+
+def first(stream: Iterator[tuple[int, Event]], count: int) -> list[Event]:
+    """The first events of a stream that goes on."""
+    return [event for _seq, event in (next(stream) for _ in range(count))]
+
+
+def rest(stream: Iterator[tuple[int, Event]]) -> list[Event]:
+    """What is left of a stream, to where it ends or breaks off."""
+    events = []
+    with suppress(httpx2.TransportError):
+        for _seq, event in stream:
+            events.append(event)
+    return events
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """True as soon as it is so; False where it is not within `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if is_so():
+            return True
+        time.sleep(0.02)
+    return is_so()
 
 
 def opening(events: list[Event]) -> Metadata:
@@ -180,17 +250,28 @@ def _migrated(url: str | None) -> Path | str:
 
 
 @contextmanager
-def serve(simulator: RunningSimulator, environment: dict[str, str]) -> Iterator[Product]:
-    """A server process on a free port, ended with the block."""
+def serve(simulator: RunningSimulator, environment: dict[str, str], *options: str) -> Iterator[Product]:
+    """A server process on a free port, ready, and ended with the block."""
+    with launch(simulator, environment, *options) as product:
+        product.wait_until_ready()
+        yield product
+
+
+@contextmanager
+def launch(
+    simulator: RunningSimulator, environment: dict[str, str], *options: str, stderr: int | None = None
+) -> Iterator[Product]:
+    """As `serve`, without waiting until it is ready; `options` are uvicorn's, beside our own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
+        listener.listen(1024)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = [*server_command(listener), *options]
         with subprocess.Popen(
-            server_command(listener), cwd=ROOT, env=environment, pass_fds=[listener.fileno()]
+            command, cwd=ROOT, env=environment, pass_fds=[listener.fileno()], stderr=stderr
         ) as server:
+            listener.close()  # with the process its port goes, too
             try:
-                _wait_until_ready(url, server)
                 product = Product(url, simulator, environment, server)
                 with product.connections:
                     yield product
@@ -201,6 +282,7 @@ def serve(simulator: RunningSimulator, environment: dict[str, str]) -> Iterator[
 
 def server_command(listener: socket.socket) -> list[str]:
     options = ["--fd", str(listener.fileno()), "--timeout-graceful-shutdown", "3", "--no-access-log"]
+    options += ["--ws-per-message-deflate", "false"]
     return [sys.executable, "-m", "uvicorn", "config.asgi:application", "--lifespan", "on", *options]
 
 
@@ -213,14 +295,3 @@ def _new_database(url: str, name: str, template: str) -> str:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         info = connection.info
         return f"postgresql://{info.user}@/{name}?host={info.host}&port={info.port}"
-
-
-def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert server.poll() is None, "the server ended; its lines above say why"
-        try:
-            if httpx2.get(f"{url}/readyz", timeout=2).status_code == 200:
-                return
-        except httpx2.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the server was not ready within 20 s")

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -13,30 +12,20 @@ import psutil
 import pytest
 
 from streaming.events import Done, Error, Outcome, Token, fold
-from tests.journeys.product import ROOT, environment_of, opening, serve, server_command, start_product
+from tests.journeys.product import (
+    ROOT,
+    environment_of,
+    first,
+    opening,
+    serve,
+    server_command,
+    start_product,
+    wait_until,
+)
 
 SLEEP = "Tell me about baby sleep patterns"
 LONG = f"{SLEEP} [[simulate long tokens=400 delay=20]]"
 SHORT = f"{SLEEP} [[simulate long tokens=60 delay=20]]"
-
-
-def first(stream, count):
-    """The first events of a stream that goes on."""
-    return [event for _seq, event in (next(stream) for _ in range(count))]
-
-
-def wait_until(is_so, seconds=5.0):
-    """True as soon as it is so; False where it is not within `seconds`."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if is_so():
-            return True
-        time.sleep(0.02)
-    return is_so()
-
-
-def idle(product):
-    return product.simulator.stats()["active"] == 0
 
 
 pytestmark = pytest.mark.database
@@ -64,7 +53,7 @@ def test_answer_goes_on_when_its_reader_is_gone(product):
     saved = guest.saved(begun)
     assert (saved["status"], saved["usage"]["completionTokens"]) == ("complete", 60)
     assert fold(event for _seq, event in guest.follow(begun.stream_id)).text == saved["content"]
-    assert (idle(product), product.simulator.stats()["aborted"]) == (True, aborted)
+    assert (product.idle, product.simulator.stats()["aborted"]) == (True, aborted)
 
 
 def test_every_place_in_a_running_answer_can_be_resumed_from(product):
@@ -166,7 +155,7 @@ def test_stop_ends_the_answer_upstream_at_once(product):
     assert (stopped["status"], saved["status"]) == ("stopped", "stopped")
     assert stopped["content"] == saved["content"] != ""
     assert stopped == guest.stop(begun), "a second stop tells the same"
-    assert idle(product)
+    assert product.idle
 
 
 def test_twenty_stopped_answers_leave_nothing(product):
@@ -179,7 +168,7 @@ def test_twenty_stopped_answers_leave_nothing(product):
         stopped = [guest.stop(one)["status"] for one in begun]
         ends = [[event for _seq, event in stream][-1] for stream in streams]
     assert (stopped, ends) == (["stopped"] * 20, [Done()] * 20)
-    assert wait_until(lambda: idle(product))
+    assert wait_until(lambda: product.idle)
     assert product.threads <= before + 2
     ready = guest.http.get("/readyz").json()
     assert ready["checks"]["log"]["running"] == 0
@@ -196,7 +185,7 @@ def test_answer_that_takes_too_long_is_ended_and_kept(simulator, tmp_path):
         saved = guest.saved(opening(events))
         assert (saved["status"], saved["content"]) == ("failed", fold(events).text)
         assert saved["content"].startswith("Nights with a small baby")
-        assert wait_until(lambda: idle(product))
+        assert wait_until(lambda: product.idle)
 
 
 def test_forty_open_streams_hold_few_threads_and_connections(product):
@@ -213,7 +202,7 @@ def test_forty_open_streams_hold_few_threads_and_connections(product):
         assert [guest.stop(one)["status"] for one in begun] == ["stopped"] * 40
         ends = [[event for _seq, event in stream][-1] for stream in streams]
     assert ends == [Done()] * 40
-    assert wait_until(lambda: idle(product))
+    assert wait_until(lambda: product.idle)
 
 
 def database_connections(product):
@@ -230,28 +219,6 @@ def database_connections(product):
 
 
 # --- The end of the process, and the next one ---------------------------------------------------------------
-
-
-def test_shutdown_ends_answers_in_order_and_the_process_by_itself(simulator, tmp_path):
-    with start_product(simulator, tmp_path, DRAIN_SECONDS="1") as product:
-        guest = product.guest()
-        with guest.asking(LONG) as stream:
-            events = first(stream, 2)
-            product.server.send_signal(signal.SIGTERM)
-            events += [event for _seq, event in stream]
-        assert product.server.wait(timeout=8) in (0, -signal.SIGTERM)
-        error = events[-1]
-        assert isinstance(error, Error)
-        assert (error.code, error.retryable, error.retry_after) == ("stream_interrupted", True, 5)
-        assert wait_until(lambda: idle(product))
-        saved = json.loads(product.shell(SHOW_ANSWER))
-    assert saved == [["interrupted", fold(events).text, "stream_interrupted"]]
-
-
-SHOW_ANSWER = """
-answers = Message.objects.filter(role="assistant")
-print(json.dumps([[answer.status, answer.content, answer.generation.error_code] for answer in answers]))
-"""
 
 
 def test_next_process_tells_of_an_answer_that_a_crash_cut_off(simulator, tmp_path, page):
@@ -289,6 +256,6 @@ def test_second_process_on_the_same_state_refuses_to_start(product):
             timeout=30,
         )
     assert started.returncode != 0
-    assert f"Another Nightlight process (pid {product.server.pid}) is running." in started.stderr
+    assert f"Another Nightlight process (pid {product.server.pid}) is running here." in started.stderr
     assert "Traceback" not in started.stderr
     assert product.guest().http.get("/healthz").json() == {"status": "ok"}
