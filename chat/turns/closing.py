@@ -11,6 +11,7 @@ from chat.errors import as_event
 from chat.models import Generation, Message, Status, StopReason
 from chat.reply import Progress
 from chat.safeguards import answer_event
+from chat.statements import update
 from chat.turns.brief import Brief
 from streaming.events import (
     Done,
@@ -73,13 +74,14 @@ def close_turn(brief: Brief, transcript: Transcript, end: End) -> bool:
         return _is_saved_or_gone(brief.answer_pk, transcript)
     progress = brief.progress
     usage, is_estimate = _usage(brief, transcript)
-    Generation.objects.filter(pk=brief.generation_pk).update(
+    ended = {
         **ending_fields(transcript, end.error),
         **_measured(progress, transcript),
         **_charged(brief, usage, is_estimate),
-        stop_reason=_stop_reason(end),
-        lost_readers=end.lost_readers,
-    )
+        "stop_reason": _stop_reason(end),
+        "lost_readers": end.lost_readers,
+    }
+    update(Generation, {"pk": brief.generation_pk}, ended)
     if brief.allowance and brief.allowance.tokens is not None:
         used = usage.total_tokens if usage else 0
         quota.settle(brief.person_pk, brief.allowance.tokens, used, brief.allowance.day)
@@ -98,12 +100,12 @@ def _is_saved_or_gone(answer_pk: int, transcript: Transcript) -> bool:
 
 def save_answer(answer_pk: int, transcript: Transcript) -> bool:
     """False where the answer has been closed already, or is gone."""
-    saved = Message.objects.filter(pk=answer_pk, status=Status.STREAMING).update(
-        content=transcript.text,
-        notices=[notice_to_wire(notice) for notice in transcript.notices],
-        status=transcript.outcome.value,
-    )
-    return bool(saved)
+    answer = {
+        "content": transcript.text,
+        "notices": [notice_to_wire(notice) for notice in transcript.notices],
+        "status": transcript.outcome.value,
+    }
+    return bool(update(Message, {"pk": answer_pk, "status": Status.STREAMING.value}, answer))
 
 
 def ending_fields(transcript: Transcript, error: ProviderError | None) -> dict[str, Any]:

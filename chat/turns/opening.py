@@ -20,6 +20,7 @@ from chat.safeguards import (
     question_events,
     sanitize_message,
 )
+from chat.statements import exists, insert
 from chat.turns.brief import Ask, Brief, Turn, turn_of
 from safety.sanitize import SanitizedText, sanitize_input
 from safety.verdict import Action, Verdict
@@ -50,12 +51,14 @@ def open_turn(person: Person, ask: Ask, *, alone: bool = True) -> Turn:
     """
     text = sanitize_message(ask.message)
     _check_model(ask.model)
-    question = Message.objects.create(
-        conversation=_conversation(person, ask, text.display, alone=alone),
-        role=Role.USER,
-        author=person,
-        content=text.display,
-        client_message_id=ask.client_message_id,
+    question = insert(
+        Message(
+            conversation=_conversation(person, ask, text.display, alone=alone),
+            role=Role.USER,
+            author=person,
+            content=text.display,
+            client_message_id=ask.client_message_id,
+        )
     )
     _note_timezone(person, ask.timezone)  # after the conversation, which others lock first, too
     is_first = ask.conversation is None
@@ -70,12 +73,10 @@ def repeated_turn(person: Person, ask: Ask) -> Turn | None:
 
     Raises `Conflict` where that id was used for another text or in another conversation.
     """
-    if ask.client_message_id is None:
+    sent = {"author": person.pk, "client_message_id": ask.client_message_id}
+    if ask.client_message_id is None or not exists(Message, sent):
         return None
-    sent = Message.objects.filter(author=person, client_message_id=ask.client_message_id)
-    question = sent.select_related("conversation").first()
-    if question is None:
-        return None
+    question = Message.objects.select_related("conversation").get(**sent)
     elsewhere = ask.conversation not in (None, question.conversation.uuid)
     if elsewhere or question.content != sanitize_message(ask.message).display:
         raise Conflict(
@@ -122,7 +123,7 @@ def _note_timezone(person: Person, name: str | None) -> None:
 def _conversation(person: Person, ask: Ask, text: str, *, alone: bool) -> Conversation:
     now = timezone.now()
     if ask.conversation is None:
-        return Conversation.objects.create(owner=person, title=_title(text), updated_at=now)
+        return insert(Conversation(owner=person, title=_title(text), updated_at=now))
     found = access.conversation(person, ask.conversation)
     found.updated_at = now
     # Also locks the row: of two messages at the same moment, the second sees the answer of the first.
@@ -165,10 +166,15 @@ def _add_answer(
     replay = answer_cache.find(cache_key) if cache_key else None
     asks_model = replay is None and verdict.action not in (Action.CARD_ONLY, Action.BLOCK)
     allowance = _reserve(person, prompt) if asks_model else None
-    answer = Message.objects.create(
-        conversation=question.conversation, role=Role.ASSISTANT, question=question, status=Status.STREAMING
+    answer = insert(
+        Message(
+            conversation=question.conversation,
+            role=Role.ASSISTANT,
+            question=question,
+            status=Status.STREAMING,
+        )
     )
-    generation = Generation.objects.create(
+    generation = Generation(
         message=answer,
         model=model,
         prompt_version=system.version,
@@ -179,7 +185,9 @@ def _add_answer(
         prompt_tokens=quota.prompt_tokens(prompt) if asks_model else None,
         reserved_tokens=(allowance and allowance.tokens) or 0,
     )
-    SafetyEvent.objects.bulk_create(question_events(question, verdict))
+    insert(generation)
+    if events := question_events(question, verdict):
+        SafetyEvent.objects.bulk_create(events)
     brief = Brief(
         answer_pk=answer.pk,
         generation_pk=generation.pk,

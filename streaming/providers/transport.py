@@ -7,6 +7,7 @@ stops: while tokens are being joined the kernel gathers what arrives, and one re
 
 import asyncio
 import ipaddress
+import os
 import socket
 import ssl
 from collections import deque
@@ -19,6 +20,8 @@ import httptools
 import httpx2
 from openai import DefaultAioHttpClient
 
+READ_BYTES = 64 * 1024
+"""The most that one look at the socket takes."""
 HEAD_BYTES = 64 * 1024
 """The most that a response may take before its body begins."""
 NEXT_ADDRESS_SECONDS = 0.25
@@ -71,7 +74,7 @@ class Transport(httpx2.AsyncBaseTransport):
             await connection.ask(message, timeouts.get("read"))
         return httpx2.Response(
             connection.status,
-            headers=connection.headers,
+            headers=connection.take_headers(),
             stream=_Body(self, origin, connection),
             request=request,
             extensions={"http_version": b"HTTP/1.1"},
@@ -174,6 +177,29 @@ class _Body(httpx2.AsyncByteStream):
 class _Connection(asyncio.Protocol):
     """One socket, and one response after another on it."""
 
+    __slots__ = (
+        "_ends_with_connection",
+        "_error",
+        "_fields",
+        "_has_head",
+        "_head_bytes",
+        "_idle",
+        "_is_asked",
+        "_is_complete",
+        "_is_gone",
+        "_is_paused",
+        "_loop",
+        "_parser",
+        "_parts",
+        "_socket",
+        "_stays_open",
+        "_waiter",
+        "_waiting_since",
+        "_watch",
+        "rested_at",
+        "status",
+        "transport",
+    )
     transport: asyncio.Transport
 
     def __init__(self) -> None:
@@ -184,6 +210,7 @@ class _Connection(asyncio.Protocol):
         self._waiting_since = self.rested_at = 0.0
         self._idle: float | None = None
         self._is_paused = self._is_gone = False
+        self._socket = -1
         self._begin()
 
     def _begin(self) -> None:
@@ -198,9 +225,10 @@ class _Connection(asyncio.Protocol):
 
     # --- What the transport above asks ------------------------------------------------------------------
 
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return self._fields
+    def take_headers(self) -> list[tuple[bytes, bytes]]:
+        """The fields of the head; once, for a stream lasts long and nobody asks again."""
+        fields, self._fields = self._fields, []
+        return fields
 
     @property
     def is_reusable(self) -> bool:
@@ -261,6 +289,8 @@ class _Connection(asyncio.Protocol):
         """Until something came. Raises what went wrong, once all that came before it was taken."""
         if self._error is not None:
             raise self._error
+        if self._is_paused and self._read_now():
+            return
         self._resume()
         self._waiter = self._loop.create_future()
         self._waiting_since = self._loop.time()
@@ -273,6 +303,23 @@ class _Connection(asyncio.Protocol):
             self._waiter = None
         if self._error is not None and not self._parts:
             raise self._error
+
+    def _read_now(self) -> bool:
+        """Take what came while nobody read, straight from the socket: it spares the event loop two rounds.
+        Over TLS only the transport can read it.
+        """
+        if self._socket < 0 or self.transport.is_closing():
+            return False
+        try:
+            data = os.read(self._socket, READ_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._fail(httpx2.ReadError(str(error)))
+            raise self._error from error  # type: ignore[misc]
+        if data:  # else it is the end, which the event loop will see too
+            self.data_received(data)
+        return bool(data)
 
     def _look(self) -> None:
         """Was the reader kept waiting for too long?"""
@@ -316,6 +363,8 @@ class _Connection(asyncio.Protocol):
     # --- What the event loop says -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if transport.get_extra_info("sslcontext") is None:
+            self._socket = transport.get_extra_info("socket").fileno()
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none, by class
 
     def data_received(self, data: bytes) -> None:
