@@ -51,7 +51,7 @@ test-sqlite:
 	$(BIN)/python -X dev -m pytest --cov --cov-report=term:skip-covered
 
 test-postgres:
-	NIGHTLIGHT_TEST_DATABASE=postgres $(BIN)/python -X dev -m pytest -m database
+	NIGHTLIGHT_TEST_DATABASE=postgres $(BIN)/python -X dev -m pytest -m "database and not browser"
 
 browser: ## Chromium for the browser tests, from Debian where we may install it
 	@command -v chromium >/dev/null 2>&1 || { \

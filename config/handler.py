@@ -1,11 +1,14 @@
 """Django's ASGI handler, for many open streams: bounded threads, bounded waiting, bounded bodies."""
 
+import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 from django.conf import settings
+from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_started
 from django.db import close_old_connections, reset_queries
@@ -68,11 +71,14 @@ class StreamingASGIHandler(ASGIHandler):
         if _body_length(scope) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             await self.send_response(problem(MessageTooLarge(_("The request is too large."))), send)
             return
+        outgoing = _Outgoing(send)
         try:
             async with SharedThreads(self._threads):
-                await self.handle(scope, receive, send)
+                await self.handle(scope, receive, outgoing)
         except _BodyTooLong:
             await self.send_response(problem(MessageTooLarge(_("The request is too large."))), send)
+        if outgoing.stream:
+            await self._stream(outgoing.stream, receive, send)
 
     async def read_body(self, receive: Any) -> Any:
         body = _BoundedBody(receive)
@@ -94,17 +100,24 @@ class StreamingASGIHandler(ASGIHandler):
             self._waiting -= 1
 
     async def send_response(self, response: Any, send: Any) -> None:
-        """As stock; a stream's chunks go out without the three generators that stock puts around them."""
-        if not isinstance(response, StreamResponse):
+        """As stock; of a stream only the head, for its chunks come when the request is done with and gone."""
+        if not (isinstance(response, StreamResponse) and isinstance(send, _Outgoing)):
             await super().send_response(response, send)
             return
-        fields = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-        fields += [(b"Set-Cookie", c.OutputString().encode("ascii")) for c in response.cookies.values()]
-        await send({"type": "http.response.start", "status": response.status_code, "headers": fields})
-        async with aclosing(response.chunks) as chunks:
-            async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body"})
+        send.stream = response.chunks
+        await send(_head(response))
+
+    async def _stream(self, stream: AsyncGenerator[bytes], receive: Any, send: Any) -> None:
+        """Send the chunks as they come, until their end or until the reader leaves."""
+        try:
+            async with asyncio.TaskGroup() as group, aclosing(stream) as chunks:
+                leaving = group.create_task(self.listen_for_disconnect(receive))
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body"})
+                leaving.cancel()
+        except* RequestAborted:
+            pass
 
     def _overloaded(self) -> HttpResponse:
         response = problem(
@@ -112,6 +125,23 @@ class StreamingASGIHandler(ASGIHandler):
         )
         response._handler_class = self.__class__  # type: ignore[attr-defined]
         return response
+
+
+class _Outgoing:
+    """Where a response is sent to. A stream waits here until its request is let go of."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self.stream: AsyncGenerator[bytes] | None = None
+
+    async def __call__(self, message: Any) -> None:
+        await self._send(message)
+
+
+def _head(response: StreamResponse) -> dict[str, Any]:
+    fields = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+    fields += [(b"Set-Cookie", c.OutputString().encode("ascii")) for c in response.cookies.values()]
+    return {"type": "http.response.start", "status": response.status_code, "headers": fields}
 
 
 class _BodyTooLong(Exception):

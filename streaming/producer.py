@@ -12,7 +12,7 @@ import contextvars
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
 
@@ -86,7 +86,7 @@ class _Answer:
     began: float
     ending: Ending = Ending.FINISHED
     reason: str = ""
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
 
 
 class Producer:
@@ -135,7 +135,7 @@ class Producer:
         pump = _task(self._pump(stream_id, source, transcript), f"pump {stream_id}")
         answer = _Answer(stream_id, key, close, pump, transcript, self._clock())
         self._running[stream_id] = answer
-        task = _task(self._see_to_its_end(answer), f"answer {stream_id}")
+        task = answer.task = _task(self._see_to_its_end(answer), f"answer {stream_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if self._rounds is None:
@@ -150,7 +150,8 @@ class Producer:
             await self._log.ask_stop(stream_id, reason)
             return False
         self._cut(answer, Ending.STOPPED, reason)
-        await answer.ended.wait()
+        if answer.task:
+            await asyncio.wait({answer.task})
         return True
 
     async def drain(self, seconds: float) -> None:
@@ -188,7 +189,6 @@ class Producer:
             logger.warning("Stream %s was ended by another process", answer.stream_id)
         finally:
             del self._running[answer.stream_id]
-            answer.ended.set()
             if not self._running and self._rounds:
                 self._rounds.cancel()
                 self._rounds = None

@@ -4,7 +4,7 @@ One stream in three forms: server-sent events, a JSON object a line, and a JSON 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
