@@ -15,14 +15,13 @@ from typing import Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
-from django.db.models import F, Value
-from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.context import BYTES_PER_TOKEN, TOKENS_PER_MESSAGE, estimate_tokens
 from chat.errors import Refusal
 from chat.models import Person
+from chat.statements import add, update
 from streaming.events import Usage
 from streaming.providers.base import PromptMessage
 
@@ -156,10 +155,7 @@ def reserve(person: Person, tokens: int, *, least: int = 1, now: datetime | None
         return Allowance(None, day, _end_of(day, zone_of(person)))
     # The usual case: what was read with the person still holds.
     granted = _granted(seen, tokens, least, now)
-    unchanged = Person.objects.filter(
-        pk=person.pk, quota_day=person.quota_day, quota_tokens=person.quota_tokens
-    )
-    if not unchanged.update(quota_day=seen.day, quota_tokens=seen.used + granted):
+    if not _taken(person, seen.day, seen.used + granted):
         person.refresh_from_db(
             fields=["quota_day", "quota_tokens"], from_queryset=Person.objects.select_for_update()
         )
@@ -168,6 +164,15 @@ def reserve(person: Person, tokens: int, *, least: int = 1, now: datetime | None
         Person.objects.filter(pk=person.pk).update(quota_day=seen.day, quota_tokens=seen.used + granted)
     person.quota_day, person.quota_tokens = seen.day, seen.used + granted
     return Allowance(granted, seen.day, seen.resets_at)
+
+
+def _taken(person: Person, day: date, tokens: int) -> bool:
+    """Write the account down if it is still as it was read with the person."""
+    was = {"pk": person.pk, "quota_tokens": person.quota_tokens}
+    now = {"quota_day": day, "quota_tokens": tokens}
+    if person.quota_day is None:
+        return bool(Person.objects.filter(**was, quota_day=None).update(**now))
+    return bool(update(Person, was | {"quota_day": person.quota_day}, now))
 
 
 def _granted(seen: Account, tokens: int, least: int, now: datetime) -> int:
@@ -182,10 +187,8 @@ def settle(person_pk: int, reserved: int, used: int, day: date) -> None:
 
     Nothing where a later day has begun since: it began at zero. More used than reserved is counted, too.
     """
-    if reserved == used:
-        return
-    that_day = Person.objects.filter(pk=person_pk, quota_day=day)
-    that_day.update(quota_tokens=Greatest(F("quota_tokens") + Value(used - reserved), Value(0)))
+    if reserved != used:
+        add(Person, {"pk": person_pk, "quota_day": day}, "quota_tokens", used - reserved)
 
 
 # --- Counting ---------------------------------------------------------------------------------------------

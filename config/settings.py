@@ -153,8 +153,8 @@ CACHES = {
 
 AUTH_USER_MODEL = "chat.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "chat.accounts.ByName",
+    "chat.accounts.ByAddress",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

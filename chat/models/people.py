@@ -1,26 +1,14 @@
 """Who talks: a person, with an account or as a guest."""
 
 import uuid
-from typing import ClassVar
 
 from django.contrib.auth import models as auth_models
 from django.db import models
 from django.db.models import Q
 
 
-class UserManager(auth_models.UserManager["User"]):
-    """Accounts with the person behind them, in one query: every request of an account needs both."""
-
-    use_in_migrations = False
-
-    def get_queryset(self) -> models.QuerySet["User"]:
-        return super().get_queryset().select_related("person")
-
-
 class User(auth_models.AbstractUser):
     """An account: for parents (who sign in by e-mail), reviewers and staff."""
-
-    objects: ClassVar[UserManager] = UserManager()
 
 
 class PersonQuerySet(models.QuerySet["Person"]):

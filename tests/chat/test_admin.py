@@ -146,8 +146,8 @@ def test_list_takes_the_same_queries_whatever_its_length(
 ):
     for number in range(rows):
         make_turn(alice, number)
-    # user, permissions, counts, rows, and what the filters and the date hierarchy ask
-    expected = {"conversation": 8, "generation": 6, "feedback": 9, "safetyevent": 8}[name]
+    # user and person, permissions, counts, rows, and what the filters and the date hierarchy ask
+    expected = {"conversation": 9, "generation": 7, "feedback": 10, "safetyevent": 9}[name]
     with django_assert_num_queries(expected):
         response = reviewer.get(address(name))
     assert rows_of(response) == rows

@@ -385,20 +385,20 @@ async def queries_of(client, path, monkeypatch):
 
 # the user with the person, and what the page needs; the session comes from the cache
 @pytest.mark.parametrize("rows", [1, 3])
-async def test_list_of_conversations_takes_two_queries(rows, alice, alice_client, monkeypatch):
+async def test_list_of_conversations_takes_three_queries(rows, alice, alice_client, monkeypatch):
     def make():
         for conversation in make_conversations(alice, rows):
             make_exchanges(conversation, rows)
 
     await in_thread(make)
-    assert await queries_of(alice_client, LIST, monkeypatch) == 2
+    assert await queries_of(alice_client, LIST, monkeypatch) == 3
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-async def test_list_of_messages_takes_four_queries(rows, alice, alice_client, monkeypatch):
+async def test_list_of_messages_takes_five_queries(rows, alice, alice_client, monkeypatch):
     (conversation,) = await in_thread(lambda: make_conversations(alice, 1))
     await in_thread(lambda: make_exchanges(conversation, rows))
-    assert await queries_of(alice_client, f"{LIST}/{conversation.uuid}/messages", monkeypatch) == 4
+    assert await queries_of(alice_client, f"{LIST}/{conversation.uuid}/messages", monkeypatch) == 5
 
 
 # --- Feedback -----------------------------------------------------------------------------------------------

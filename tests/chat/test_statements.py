@@ -7,8 +7,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from chat.models import Conversation, Generation, Message, Person, Role, Status
-from chat.statements import exists, insert, update
+from chat.models import Conversation, Generation, Message, Person, Role, Status, User
+from chat.statements import add, exists, find, insert, update
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,31 @@ def test_a_constraint_speaks_as_it_always_does(conversation):
     insert(question(conversation, client_message_id="a"))
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(question(conversation, client_message_id="a"))
+
+
+def test_a_found_row_is_what_django_would_get(conversation):
+    asked = insert(question(conversation, client_message_id="a", notices=[{"a": "ü"}]))
+    generation = insert(Generation(message=asked, model="m", cost=Decimal("0.25"), attempts=[{"ms": 1}]))
+    for model, row in ((Message, asked), (Generation, generation), (Conversation, conversation)):
+        found = find(model, {"uuid": row.uuid} if model is not Generation else {"message": asked.pk})
+        assert columns(found) == columns(model.objects.get(pk=row.pk))
+    assert find(Message, {"uuid": uuid.uuid4()}) is None
+
+
+def test_a_found_row_can_be_changed(conversation):
+    user = User.objects.create_user("ann", "ann@example.org")
+    found = find(User, {"pk": user.pk})
+    found.first_name = "Ann"
+    found.save()
+    assert list(User.objects.values_list("first_name", flat=True)) == ["Ann"]
+
+
+@pytest.mark.parametrize(("amount", "left"), [(5, 12), (-5, 2), (-7, 0), (-70, 0)])
+def test_a_sum_stays_at_zero_at_least(conversation, amount, left):
+    Person.objects.update(quota_tokens=7)
+    assert add(Person, {"pk": conversation.owner.pk}, "quota_tokens", amount) == 1
+    assert add(Person, {"pk": 0}, "quota_tokens", amount) == 0
+    assert Person.objects.get().quota_tokens == left
 
 
 def test_a_row_is_found_by_all_its_conditions(conversation):
