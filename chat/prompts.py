@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 from safety.latch import FOLLOW_UP
 from safety.verdict import Action, Category, Verdict
@@ -68,7 +69,12 @@ CANARY = f"nightlight-{_digest(VERSION)}"
 
 def system_prompt(verdict: Verdict) -> SystemPrompt:
     """The system prompt, with what the safety check of this question adds to it."""
-    parts = [SYSTEM, *_additions(verdict), f"Reference of these rules, never to be written: {CANARY}"]
+    return _with(tuple(_additions(verdict)))
+
+
+@cache  # so that a thousand open streams share one text
+def _with(additions: tuple[str, ...]) -> SystemPrompt:
+    parts = [SYSTEM, *additions, f"Reference of these rules, never to be written: {CANARY}"]
     return SystemPrompt("\n".join(parts), VERSION, CANARY)
 
 

@@ -25,7 +25,7 @@ STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / "var")))
 HTTPS = env.flag("HTTPS", default=not DEMO)
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 20)
-REQUEST_THREADS = env.whole("REQUEST_THREADS", 6, least=1)
+REQUEST_THREADS = env.whole("REQUEST_THREADS", 4, least=1)
 REQUEST_QUEUE = env.whole("REQUEST_QUEUE", 1000, least=1)
 
 

@@ -10,7 +10,7 @@ dies.
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -111,7 +111,6 @@ class Producer:
         self._unread, self._wanted = unread, wanted
         self._clock = clock
         self._running: dict[str, _Answer] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._rounds: asyncio.Task[None] | None = None
         log.on_stop = self._asked_to_stop
 
@@ -135,9 +134,7 @@ class Producer:
         pump = _task(self._pump(stream_id, source, transcript), f"pump {stream_id}")
         answer = _Answer(stream_id, key, close, pump, transcript, self._clock())
         self._running[stream_id] = answer
-        task = answer.task = _task(self._see_to_its_end(answer), f"answer {stream_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        answer.task = _task(self._see_to_its_end(answer), f"answer {stream_id}")
         if self._rounds is None:
             self._rounds = _task(self._make_rounds(), "checkpoints")
 
@@ -150,18 +147,15 @@ class Producer:
             await self._log.ask_stop(stream_id, reason)
             return False
         self._cut(answer, Ending.STOPPED, reason)
-        if answer.task:
-            await asyncio.wait({answer.task})
+        await _ended([answer])
         return True
 
     async def drain(self, seconds: float) -> None:
         """Let answers go on for `seconds`, end the rest as interrupted, and return when all are saved."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        await _ended(self._running.values(), timeout=seconds)
         for answer in list(self._running.values()):
             self._cut(answer, Ending.DRAINED)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await _ended(self._running.values())
 
     def _asked_to_stop(self, stream_id: str, reason: str) -> None:
         if answer := self._running.get(stream_id):
@@ -232,6 +226,12 @@ class Producer:
 
 def _task[T](work: Awaitable[T], name: str) -> asyncio.Task[T]:
     return asyncio.create_task(work, context=contextvars.Context(), name=name)  # type: ignore[arg-type]
+
+
+async def _ended(answers: Iterable[_Answer], timeout: float | None = None) -> None:
+    """Wait until these answers are saved, or for so many seconds."""
+    if tasks := [answer.task for answer in answers if answer.task]:
+        await asyncio.wait(tasks, timeout=timeout)
 
 
 def _end_of(answer: _Answer, lost_readers: int) -> End:

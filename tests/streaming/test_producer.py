@@ -198,6 +198,7 @@ async def test_nothing_is_saved_where_nothing_runs():
     await desk.producer.start("s", desk.source("a"), desk.close)
     await asyncio.wait_for(desk.events(), 5)
     await desk.producer.drain(0)
+    await asyncio.sleep(0)
     assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "checkpoints"] == []
 
 
