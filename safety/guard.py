@@ -7,6 +7,7 @@ character of a withheld passage is ever released, and the same answer fed in any
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import regex
 
@@ -41,8 +42,7 @@ class Withheld:
     sentence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """What may be shown now. With a `hit` nothing further will ever be released."""
 
     text: str
@@ -122,23 +122,25 @@ class OutputGuard:
             if hit is not None:
                 return self._withhold(hit)
         word = self._unfinished_word()
-        end = self._end
-        self._live = [live for live in self._live if self._is_alive(live.candidate, live.start, end)]
+        end = self._base + len(self._text)
+        if self._live:
+            self._live = [live for live in self._live if self._is_alive(live.candidate, live.start, end)]
         self._scan(end - len(word), end)
         if self._live:
             hit = self._overdue()
             if hit is not None:
                 return self._withhold(hit)
-        return Release(self._taken(self._end if is_last else self._safe_end(word)))
+        return Release(self._taken(end if is_last else self._safe_end(word)))
 
     def _next_boundary(self, *, is_last: bool) -> int | None:
-        at, ends = self._scanned - self._base, []
+        at, end = self._scanned - self._base, self._base + len(self._text)
+        ends = []
         if _ENDS.search(self._text, max(0, at - 4)):  # the cheap question first
             match = _BOUNDARY.search(self._text, at)
             ends = [self._base + match.end()] if match else []
-        if is_last and self._unit_start < self._end:
-            ends.append(self._end)
-        if self._end - self._unit_start >= _LOOP:
+        if is_last and self._unit_start < end:
+            ends.append(end)
+        if end - self._unit_start >= _LOOP:
             ends += self._forced_boundaries()
         return min(ends, default=None)
 
@@ -151,7 +153,10 @@ class OutputGuard:
         return cut + ([self._unit_start + _UNIT] if length >= _UNIT else [])
 
     def _unfinished_word(self) -> str:
-        match = _LAST_WORD.search(self._text, max(self._scanned - self._base, len(self._text) - 64))
+        text, start = self._text, max(self._scanned - self._base, len(self._text) - 64)
+        if (last := text[text.rfind(" ", start) + 1 or start :]).isalnum():  # nearly always
+            return last
+        match = _LAST_WORD.search(text, start)
         return match.group() if match else ""
 
     def _scan(self, limit: int, end: int) -> None:
@@ -283,28 +288,32 @@ class OutputGuard:
         """Release up to `end`, and forget what no later decision needs."""
         text = self._slice(self._released, end)
         self._released = max(self._released, end)
-        needed = min([self._released, self._unit_start, self._scanned, *(live.start for live in self._live)])
-        self._text = self._text[max(0, needed - self._base) :]
-        self._base = max(self._base, needed)
+        needed = min(self._released, self._unit_start, self._scanned)
+        if self._live:
+            needed = min(needed, *[live.start for live in self._live])
+        if needed > self._base:
+            self._text = self._text[needed - self._base :]
+            self._base = needed
         return text
 
     def _safe_end(self, unfinished: str) -> int:
-        end = self._end
-        held = [live.start for live in self._live]
+        size = len(self._text)
+        held = max(self._canary_beginning(), self._unfinished_grapheme())
         word = unfinished.lstrip("'’")
         if word and folded(word) in self._rules.prefixes:
-            held.append(end - len(word))
-        held.append(end - self._canary_beginning())
-        held.append(end - self._unfinished_grapheme())
-        return max(self._released, min(held))
+            held = max(held, len(word))
+        end = self._base + size - held
+        if self._live:
+            end = min(end, *[live.start for live in self._live])
+        return max(self._released, end)
 
     def _canary_beginning(self) -> int:
-        """How many characters at the end could be the beginning of the canary."""
+        """How many characters at the end could be the beginning of the canary, which has no blank in it."""
         canary = self.canary
         if not canary:
             return 0
         text, size = self._text, len(self._text)
-        at = text.find(canary[0], max(0, size - len(canary)))
+        at = text.find(canary[0], max(0, size - len(canary), text.rfind(" ") + 1))
         while at >= 0:
             if canary.startswith(text[at:]):
                 return size - at
