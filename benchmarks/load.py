@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import statistics
 import time
 from bisect import bisect_right
@@ -16,38 +17,62 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, cast
+from urllib.parse import urlencode
 
 from benchmarks.upstream import FIRST, answer
 
-Shape = Literal["azure", "events"]
+Shape = Literal["azure", "events", "page"]
 NO_END = "no terminal event at the end"
 # Without its last letter, which the guard keeps until it has seen that no accent follows.
-MARK = FIRST[:-1].encode()
+MARKS = {
+    "azure": b'"' + FIRST[:-1].encode(),
+    "events": b'"' + FIRST[:-1].encode(),
+    "page": b">" + FIRST[:-1].encode(),
+}
+PAGE_STREAM = re.compile(rb"/streams/[0-9a-f-]{36}")
+WORDS = re.compile(r"\w+")
+TAGS = re.compile(r"<[^>]*>")
+CSRF = "c" * 32
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the load goes and in which shape the answers come. `cookies` are given to the streams in turn."""
+    """Where the load goes and in which shape the answers come. `cookies` are given to the streams in turn, as
+    are `more`, fields to add to the body.
+    """
 
     port: int
     path: str
     body: dict[str, Any]
     shape: Shape = "events"
     cookies: Sequence[str] = ()
+    more: Sequence[dict[str, Any]] = ()
 
     def request(self, number: int) -> bytes:
-        body = json.dumps(self.body).encode()
-        lines = [
-            f"POST {self.path} HTTP/1.1",
-            f"Host: 127.0.0.1:{self.port}",
-            "Content-Type: application/json",
-            "Accept: text/event-stream",
-            "Connection: close",
-            f"Content-Length: {len(body)}",
-        ]
+        """What is sent to ask. The page sends a form, and reads the answer by a request of its own."""
+        fields = self.body | (self.more[number % len(self.more)] if self.more else {})
+        if self.shape == "page":
+            form = urlencode(fields).encode()
+            lines = [
+                "Content-Type: application/x-www-form-urlencoded",
+                "HX-Request: true",
+                f"X-CSRFToken: {CSRF}",
+            ]
+            return self._http("POST", self.path, number, form, *lines)
+        lines = ["Content-Type: application/json", "Accept: text/event-stream"]
+        return self._http("POST", self.path, number, json.dumps(fields).encode(), *lines)
+
+    def follow(self, number: int, path: str) -> bytes:
+        """What the page sends to read the answer."""
+        return self._http("GET", path, number, b"", "Accept: text/event-stream", "HX-Request: true")
+
+    def _http(self, method: str, path: str, number: int, body: bytes, *lines: str) -> bytes:
+        head = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Connection: close", *lines]
+        head.append(f"Content-Length: {len(body)}")
         if self.cookies:
-            lines.append(f"Cookie: {self.cookies[number % len(self.cookies)]}")
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+            cookie = self.cookies[number % len(self.cookies)]
+            head.append(f"Cookie: {cookie}; csrftoken={CSRF}")
+        return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +93,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One stream; times in seconds. `tokens` are the upstream's, however few events carried them."""
+    """One stream; times in seconds. `tokens` are the upstream's, however few events carried them;
+    `body_bytes` are what the reader got.
+    """
 
     tokens: int
     events: int
     failure: str
     first: float | None
     total: float
+    body_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +117,11 @@ class Tally:
     first_p95: float | None
     total_p50: float | None
     total_p95: float | None
+    total_max: float | None
     seconds: float
     most_open: int
+    body_bytes: int = 0
+    firsts: tuple[float, ...] = ()
     failures: dict[str, int] = field(default_factory=dict)
 
 
@@ -128,8 +159,10 @@ def payloads(body: bytes) -> list[str]:
 
 
 def read_answer(shape: Shape, body: bytes) -> Reading:
-    """Fold an event stream, in Azure's shape or the product's, to what it said."""
+    """Fold an event stream, in Azure's shape, the product's or its page's, to what it said."""
     try:
+        if shape == "page":
+            return _read_page(body)
         return _read_azure(payloads(body)) if shape == "azure" else _read_events(payloads(body))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         return Reading("", 0, f"not {shape}: {type(error).__name__}")
@@ -160,6 +193,15 @@ def _read_events(lines: list[str]) -> Reading:
     )
 
 
+def _read_page(body: bytes) -> Reading:
+    """The page ends with the saved answer as a whole. Its words are compared, for it holds no Markdown."""
+    frames = [frame for frame in body.decode().split("\n\n") if frame and not frame.startswith(":")]
+    if len(frames) < 2 or not frames[-1].startswith("event: done\n"):
+        return Reading("", 0, NO_END)
+    text = TAGS.sub(" ", f"\n{frames[-2]}".replace("\ndata: ", "\n"))
+    return Reading(" ".join(WORDS.findall(text)), len(frames) - 2)
+
+
 def _ending(terminal: list[dict[str, Any]], events: list[dict[str, Any]]) -> str:
     if len(terminal) != 1 or events[-1] is not terminal[0]:
         return NO_END
@@ -179,8 +221,8 @@ def tokens_in(text: str, tokens: int) -> int:
 class Stream(asyncio.Protocol):
     """One request. Only the first token is looked for as it comes; all else waits in `parts`."""
 
-    def __init__(self, request: bytes) -> None:
-        self.request = request
+    def __init__(self, request: bytes, mark: bytes) -> None:
+        self.request, self.mark = request, mark
         self.parts: list[bytes] = []
         self.started = time.perf_counter()
         self.first: float | None = None
@@ -192,7 +234,7 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.parts.append(data)
-        if self.first is None and MARK in b"".join(self.parts):
+        if self.first is None and self.mark in b"".join(self.parts[-8:]):
             self.first = time.perf_counter() - self.started
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -207,16 +249,25 @@ class Stream(asyncio.Protocol):
         reading = read_answer(shape, response.body)
         counted = tokens_in(reading.text, tokens)
         failure = reading.failure or ("" if response.whole else "body cut short")
-        if not failure and reading.text != "".join(answer(tokens)):
+        if shape == "page":
+            counted = 0 if failure else tokens
+            said = " ".join(WORDS.findall("".join(answer(tokens))))
+            failure = failure or ("" if said in reading.text else "text differs")
+        elif not failure and reading.text != "".join(answer(tokens)):
             failure = f"text differs ({len(reading.text)} of {_lengths(tokens)[-1]} characters)"
-        return Outcome(counted, reading.events, failure, self.first, total)
+        return Outcome(counted, reading.events, failure, self.first, total, len(response.body))
 
 
 class Load:
-    """`streams` requests, begun at random moments within `ramp` seconds, each awaited to its end."""
+    """`streams` requests, begun at random moments within `ramp` seconds, each awaited to its end; or, with
+    `at_once`, so many at any moment, each followed by the next.
+    """
 
-    def __init__(self, target: Target, streams: int, tokens: int, ramp: float) -> None:
+    def __init__(
+        self, target: Target, streams: int, tokens: int, ramp: float = 0.0, *, at_once: int | None = None
+    ) -> None:
         self.target, self.streams, self.tokens, self.ramp = target, streams, tokens, ramp
+        self.at_once = at_once
         self.open = self.most_open = 0
 
     async def run(self, limit: float) -> Tally:
@@ -225,16 +276,34 @@ class Load:
         moments = random.Random(7)
         begun = time.perf_counter()
         until = begun + limit
+        if self.at_once:
+            numbers, outcomes = iter(range(self.streams)), list[Outcome]()
+            await asyncio.gather(*(self._in_turn(numbers, until, outcomes) for _ in range(self.at_once)))
+            return self._tally(outcomes, time.perf_counter() - begun)
         starts = [moments.uniform(0, self.ramp) for _ in range(self.streams)]
         ended = await asyncio.gather(*(self._one(n, delay, until) for n, delay in enumerate(starts)))
         seconds = time.perf_counter() - begun
         return self._tally([self._judge(one) for one in ended], seconds)
 
+    async def _in_turn(self, numbers: Iterator[int], until: float, outcomes: list[Outcome]) -> None:
+        """Judged at once, since many short streams would fill the memory."""
+        for number in numbers:
+            outcomes.append(self._judge(await self._one(number, 0, until)))
+
     async def _one(self, number: int, delay: float, until: float) -> Stream | str:
         await asyncio.sleep(delay)
-        loop, request = asyncio.get_running_loop(), self.target.request(number)
+        asked = await self._ask(self.target.request(number), until)
+        if self.target.shape != "page" or isinstance(asked, str):
+            return asked
+        found = PAGE_STREAM.search(b"".join(asked.parts))
+        if found is None:
+            return "no stream on the page"
+        return await self._ask(self.target.follow(number, found[0].decode()), until)
+
+    async def _ask(self, request: bytes, until: float) -> Stream | str:
+        loop, mark = asyncio.get_running_loop(), MARKS[self.target.shape]
         try:
-            connecting = loop.create_connection(lambda: Stream(request), "127.0.0.1", self.target.port)
+            connecting = loop.create_connection(lambda: Stream(request, mark), "127.0.0.1", self.target.port)
             transport, stream = await asyncio.wait_for(connecting, 30)
         except OSError as error:
             return type(error).__name__
@@ -267,8 +336,11 @@ class Load:
             first_p95=percentile(first, 95),
             total_p50=percentile(total, 50),
             total_p95=percentile(total, 95),
+            total_max=max(total, default=None),
             seconds=seconds,
             most_open=self.most_open,
+            body_bytes=sum(one.body_bytes for one in good),
+            firsts=tuple(first),
             failures=dict(Counter(one.failure for one in outcomes if one.failure)),
         )
 

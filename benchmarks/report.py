@@ -1,22 +1,21 @@
-"""Figures into medians, ratios, bars and a table."""
+"""Figures into medians, ratios and a table."""
 
 import os
 import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-CPU_BAR, THREAD_BAR, CONNECTION_BAR = 0.5, 20, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """One run of one side. Times in milliseconds but `seconds`; memory in MB; `cpu_us` per upstream token.
 
-    `cpu_us` holds the database server's share too, which `database_cpu_us` shows apart. `memory_mb` is the
-    most that the server's processes held, `idle_memory_mb` what they held just before.
+    `cpu_us` holds the share of what the server uses too (a database server, Valkey), which `services_cpu_us`
+    shows apart. `memory_mb` is the most that the server's processes held, `idle_memory_mb` what they held
+    just before. `ideal` is how long a stream takes that nobody holds up, `total_max` what the slowest took.
     """
 
     side: str
@@ -26,42 +25,39 @@ class Figures:
     tokens: int
     events: int
     cpu_us: float | None
-    database_cpu_us: float
+    services_cpu_us: float
     busy: float
     first_p50: float | None
     first_p95: float | None
     total_p50: float | None
+    total_max: float | None
+    ideal: float
     seconds: float
     memory_mb: float
     idle_memory_mb: float
     threads: int
     connections: int
+    body_bytes: int = 0
     failures: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A promise and what was seen. `met` is None where the run could not tell."""
-
-    promise: str
-    seen: str
-    met: bool | None
 
 
 Run = Sequence[Figures]
 ROWS: tuple[tuple[str, str, int], ...] = (
     ("CPU, us per token", "cpu_us", 1),
-    ("  of it the database server", "database_cpu_us", 1),
+    ("  of it database and Valkey", "services_cpu_us", 1),
     ("busy, % of one core", "busy", 0),
     ("first token p50, ms", "first_p50", 1),
     ("first token p95, ms", "first_p95", 1),
     ("stream p50, ms", "total_p50", 0),
+    ("slowest stream, ms", "total_max", 0),
+    ("bytes to the reader per token", "token_bytes", 0),
     ("memory, MB", "memory_mb", 0),
     ("  of it per stream, KB", "stream_kb", 0),
     ("threads", "threads", 0),
     ("database connections", "connections", 0),
     ("most streams open", "most_open", 0),
 )
+PEAKS = ("threads", "connections", "most_open", "total_max")
 RATIOS = ("cpu_us", "first_p50", "memory_mb", "threads")
 
 
@@ -71,12 +67,14 @@ def median(runs: Sequence[Run], side: str, name: str) -> float | None:
     seen = [value for value in values if value is not None]
     if not seen:
         return None
-    return max(seen) if name in ("threads", "connections", "most_open") else statistics.median(seen)
+    return max(seen) if name in PEAKS else statistics.median(seen)
 
 
 def _value(figures: Figures, name: str) -> float | None:
     if name == "stream_kb":
         return (figures.memory_mb - figures.idle_memory_mb) * 1000 / max(1, figures.most_open)
+    if name == "token_bytes":
+        return figures.body_bytes / figures.tokens if figures.tokens else None
     value: float | None = getattr(figures, name)
     return value
 
@@ -107,7 +105,7 @@ def table(runs: Sequence[Run]) -> str:
 
 
 def _line(title: str, cells: Sequence[str]) -> str:
-    return f"{title:<29}" + "".join(f"{cell:>14}" for cell in cells)
+    return f"{title:<30}" + "".join(f"{cell:>20}" for cell in cells)
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -129,10 +127,20 @@ def ratios(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
     return found
 
 
+def points(lines: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Lines of points: their names, and at most a dozen points of each."""
+    shown = []
+    for name, line in lines.items():
+        step = max(1, len(line) // 11)
+        kept = [*line[::step], *([line[-1]] if line and (len(line) - 1) % step else [])]
+        shown.append(f"{name:<31}" + "  ".join(f"{x:,.0f}: {y:,.1f}" for x, y in kept))
+    return "\n".join(shown)
+
+
 def ratio_lines(runs: Sequence[Run]) -> str:
     titles = dict(zip(RATIOS, ("CPU", "first token", "memory", "threads"), strict=True))
     return "\n".join(
-        f"{pair:<29}" + ", ".join(f"{titles[name]} x {value:.2f}" for name, value in values.items())
+        f"{pair:<42}" + ", ".join(f"{titles[name]} x {value:.2f}" for name, value in values.items())
         for pair, values in ratios(runs).items()
     )
 
@@ -143,42 +151,6 @@ def failure_lines(runs: Sequence[Run]) -> str:
         for one in run:
             lines += [f"round {number}, {one.side}: {n} x {why}" for why, n in one.failures.items()]
     return "\n".join(lines)
-
-
-def cpu_bars(runs: Sequence[Run]) -> list[Bar]:
-    seen = ratio(runs, "product", "passthrough", "cpu_us")
-    promise = f"CPU per token at most {CPU_BAR:g} of the passthrough's"
-    met = None if seen is None else seen <= CPU_BAR
-    return [Bar(promise, "not measured" if seen is None else f"{seen:.2f}", met), _all_complete(runs)]
-
-
-def hold_bars(runs: Sequence[Run]) -> list[Bar]:
-    opened = [(one.most_open, one.streams) for run in runs for one in run if one.side == "product"]
-    together = all(most == streams for most, streams in opened) if opened else None
-    shown = ", ".join(f"{most} of {streams}" for most, streams in opened) or "not measured"
-    return [
-        _at_most(runs, "threads", THREAD_BAR),
-        _at_most(runs, "connections", CONNECTION_BAR),
-        Bar("all streams open at once", shown, together),
-        _all_complete(runs),
-    ]
-
-
-def _at_most(runs: Sequence[Run], name: str, most: int) -> Bar:
-    title = {"threads": "threads", "connections": "database connections"}[name]
-    seen = median(runs, "product", name)
-    return Bar(f"at most {most} {title}", _number(seen, 0), None if seen is None else seen <= most)
-
-
-def _all_complete(runs: Sequence[Run]) -> Bar:
-    everyone = [one for run in runs for one in run]
-    missing = sum(one.streams - one.complete for one in everyone)
-    return Bar("every stream complete", f"{missing} were not" if missing else "all", not missing)
-
-
-def bar_lines(bars: Sequence[Bar]) -> str:
-    words: Callable[[bool | None], str] = {True: "met", False: "MISSED", None: "-"}.__getitem__
-    return "\n".join(f"bar: {bar.promise}: {bar.seen}  [{words(bar.met)}]" for bar in bars)
 
 
 def machine() -> dict[str, Any]:

