@@ -11,6 +11,7 @@ import sys
 from configparser import ConfigParser
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import httpx2
 import pytest
