@@ -3,7 +3,6 @@
 from collections.abc import Hashable, Sequence
 from typing import cast
 
-from django.db import IntegrityError
 from django.utils import timezone
 
 from chat.models import Checkpoint, Generation
@@ -24,10 +23,7 @@ async def save_checkpoint(snapshots: Sequence[Snapshot]) -> None:
         )
         for snapshot in snapshots
     ]
-    try:
-        await unit_of_work(_upsert, rows)
-    except IntegrityError:  # one of their conversations was deleted at this moment
-        await unit_of_work(_upsert_those_left, rows)
+    await unit_of_work(_upsert, rows)
 
 
 def _upsert(rows: list[Checkpoint]) -> None:
@@ -37,11 +33,6 @@ def _upsert(rows: list[Checkpoint]) -> None:
         unique_fields=["generation"],
         update_fields=["content", "notices", "beat_at"],
     )
-
-
-def _upsert_those_left(rows: list[Checkpoint]) -> None:
-    left = set(Generation.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
-    _upsert([row for row in rows if row.pk in left])
 
 
 async def paused_among(keys: Sequence[Hashable]) -> set[Hashable]:

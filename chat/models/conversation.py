@@ -215,8 +215,13 @@ class Checkpoint(models.Model):
     A table of its own: one statement writes it for all running answers, and no index of theirs is touched.
     """
 
+    # No constraint: it may be written while its conversation is being deleted; the sweep removes it then.
     generation = models.OneToOneField(
-        Generation, on_delete=models.CASCADE, primary_key=True, related_name="checkpoint"
+        Generation,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="checkpoint",
+        db_constraint=False,
     )
     content = models.TextField(blank=True)
     notices = models.JSONField(default=list, blank=True)

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from chat import quota
@@ -57,7 +57,8 @@ async def sweep(*, stale: float, stream: uuid.UUID | None = None) -> int:
     orphans = await unit_of_work(_orphans, timezone.now() - timedelta(seconds=stale), stream)
     swept = [await _finish(o) for o in orphans if not engine().producer.writes(str(o.stream))]
     # Not when an answer ends: that would cost each one a statement.
-    await unit_of_work(Checkpoint.objects.filter(generation__ended_at__isnull=False).delete)
+    running = Generation.objects.filter(pk=OuterRef("pk"), ended_at=None)
+    await unit_of_work(Checkpoint.objects.filter(~Exists(running)).delete)
     return sum(swept)
 
 

@@ -109,6 +109,17 @@ async def test_deleted_conversation_does_not_spoil_the_checkpoint_of_others(says
     await checkpointed(kept, "Two. ")
 
 
+async def test_sweep_removes_what_a_checkpoint_kept_of_a_deleted_answer(says, alice):
+    says("Shown. ", asyncio.Event())
+    turn = await begin(alice)
+    await checkpointed(turn, "Shown. ")
+    await in_thread(Message.objects.filter(uuid=turn.answer).delete)
+    await in_thread(lambda: Checkpoint.objects.create(generation_id=10**6, beat_at=timezone.now()))
+    await engine().producer.stop(str(turn.stream))
+    await sweep(stale=0)
+    assert await count(Checkpoint) == 0
+
+
 async def test_answer_of_a_dead_process_is_saved_from_its_checkpoint(says, alice, dies):
     says("Shown. ", asyncio.Event())
     turn = await begin(alice)
