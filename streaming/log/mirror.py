@@ -20,6 +20,7 @@ class Mirror:
         "is_gone",
         "lost_readers",
         "readers",
+        "safe",
         "seen_at",
         "stream_id",
     )
@@ -32,6 +33,7 @@ class Mirror:
         self.readers = 0
         self.lost_readers = 0
         self.seen_at = clock()
+        self.safe: Callable[[], int] | None = None  # how many may be shown, where not all
         self._clock = clock
         self._waiting: dict[asyncio.Future[None], float] = {}
         self._alarm: asyncio.TimerHandle | None = None
@@ -45,6 +47,11 @@ class Mirror:
     def unread_seconds(self) -> float:
         return 0.0 if self.is_read else self._clock() - self.seen_at
 
+    @property
+    def visible(self) -> int:
+        """How many events may be shown."""
+        return len(self.entries) if self.safe is None else self.safe()
+
     def add(self, event: Event) -> int:
         """Append, wake the readers, and give the id."""
         entries = self.entries
@@ -53,7 +60,7 @@ class Mirror:
         if isinstance(event, TERMINAL):
             self.is_ended = True
         if self._waiting:
-            self._wake()
+            self.wake()
         return seq
 
     def touch(self) -> None:
@@ -63,15 +70,15 @@ class Mirror:
     def lose(self) -> None:
         """Send the readers elsewhere: they get `StreamNotFound`."""
         self.is_gone = True
-        self._wake()
+        self.wake()
 
     def since(self, after: int) -> Sequence[Entry]:
         self.seen_at = self._clock()
-        return self.entries[after if after > 0 else 0 :]
+        return self.entries[after if after > 0 else 0 : self.visible]
 
     async def wait(self, after: int, seconds: float) -> Sequence[Entry]:
         """What comes after `after`, or nothing when `seconds` have passed. Raises `StreamNotFound`."""
-        if len(self.entries) <= after and not (self.is_ended or self.is_gone):
+        if self.visible <= after and not (self._is_told or self.is_gone):
             await self._change(seconds)
         if self.is_gone:
             raise StreamNotFound(self.stream_id)
@@ -101,7 +108,13 @@ class Mirror:
             if self.is_ended:
                 self._stop_alarm()
 
-    def _wake(self) -> None:
+    @property
+    def _is_told(self) -> bool:
+        """Whether it has ended, and may be shown to its end."""
+        return self.is_ended and self.visible == len(self.entries)
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
         waiting, self._waiting = self._waiting, {}
         for waiter in waiting:
             if not waiter.done():

@@ -45,6 +45,8 @@ class Pipe(asyncio.Protocol):
         self._heard_at = 0.0
         self._transport: asyncio.Transport
         self._closed = asyncio.Event()
+        self.is_full = False  # the kernel takes no more for now: what was sent last is still in this process
+        self.on_room: Callable[[], None] = lambda: None
         self.lost: asyncio.Future[Exception] = self._loop.create_future()
 
     def send(self, command: tuple[Part, ...], then: Then) -> None:
@@ -91,6 +93,7 @@ class Pipe(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         if self.lost.done():
@@ -100,6 +103,13 @@ class Pipe(asyncio.Protocol):
         replies.feed(data)
         while (reply := replies.gets()) is not _INCOMPLETE:
             pending.popleft()(reply)
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        self.on_room()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._lose(str(error or "closed"))

@@ -166,9 +166,15 @@ class RedisLog:
 
     # --- Streams of this process ----------------------------------------------------------------------------
 
-    def _came_up(self, _pipe: Pipe) -> None:
+    def _came_up(self, pipe: Pipe) -> None:
+        pipe.on_room = self._tell_all
         for writing in self._written.values():
             writing.level()
+
+    def _tell_all(self) -> None:
+        """The kernel has all that was sent: what was held back may be shown."""
+        for writing in self._written.values():
+            writing.mirror.wake()
 
     def _lost(self, writing: Writing) -> None:
         logger.warning("Stream %s was concluded by another process", writing.mirror.stream_id)

@@ -60,8 +60,17 @@ class Writing:
         self._on_lost = on_lost
         self._pipe: Pipe | None = None
         self._has = 0  # events that Redis has acknowledged
+        mirror.safe = self._safe
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._retry: asyncio.TimerHandle | None = None
+
+    def _safe(self) -> int:
+        """How many events outlive this process: all, for the kernel has them, unless it takes no more. While
+        Redis is away there is nothing to wait for.
+        """
+        if self._pipe is None or not self._pipe.is_full:
+            return len(self.mirror.entries)
+        return self._has
 
     @property
     def is_safe(self) -> bool:
@@ -132,6 +141,7 @@ class Writing:
         if self._pipe is None:
             return
         self._pipe = None
+        self.mirror.wake()  # nothing is held back for it any more
         if isinstance(reply, LogUnavailable):
             return  # the next connection levels all streams
         if reply is None or "equal or smaller" in str(reply):

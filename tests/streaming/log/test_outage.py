@@ -137,6 +137,28 @@ async def test_hanging_server(own_valkey, worker):
     assert await read(worker()) == ENTRIES
 
 
+async def test_what_the_kernel_does_not_take_is_not_shown_yet(own_valkey, worker):
+    """A killed process would take it along: whoever was shown it would never find it again."""
+    writer = worker(timeout=5)
+    await writer.open("s")
+    pid = own_valkey._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        written = 0
+        while not writer._link.pipe.is_full and written < 1000:
+            written = await writer.append("s", Token("x" * 60_000))
+            await asyncio.sleep(0)
+        assert writer._link.pipe.is_full
+        assert len(await writer.read("s")) < written
+        assert await writer.wait("s", len(await writer.read("s")), 0.05) == []
+        await writer.append("s", Done())
+        assert await writer.wait("s", written, 0.05) == []
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert [seq for seq, _ in await asyncio.wait_for(read(writer), 15)] == list(range(1, written + 2))
+    assert await read(worker()) == await read(writer)
+
+
 async def test_away_is_said_at_once_and_ends_no_answer(own_valkey, worker, caplog):
     writer = worker()
     await write(writer, EVENTS[:2])
