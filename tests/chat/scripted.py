@@ -87,6 +87,11 @@ class Received:
         return [int(number) for number in re.findall(rb"^id: (\d+)$", self.raw, re.MULTILINE)]
 
     @property
+    def told(self):
+        """Each event with its id: what is the same for all readers, while padding depends on the moment."""
+        return list(zip(self.ids, self.events, strict=True))
+
+    @property
     def types(self):
         return [event["type"] for event in self.events]
 

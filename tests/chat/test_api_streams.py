@@ -17,6 +17,7 @@ from tests.chat.scripted import (
     LULLABY_TEXT,
     PATIENCE,
     STOP,
+    Received,
     answer,
     ask,
     begin,
@@ -85,7 +86,7 @@ async def test_resume_while_it_is_written_gives_the_rest(says, alice_client):
     assert rest.ids == list(range(seen + 1, 6))
     whole = await follow(alice_client, stream)
     assert whole.events[seen:] == rest.events
-    assert b"".join(chunks) == whole.raw
+    assert Received(b"".join(chunks)).told == whole.told
 
 
 async def test_header_counts_before_the_query(says, alice_client):
@@ -98,7 +99,7 @@ async def test_header_counts_before_the_query(says, alice_client):
 async def test_senseless_last_event_id_is_the_beginning(header, says, alice_client):
     whole = await ask(alice_client)
     again = await follow(alice_client, whole.opening["streamId"], header=header)
-    assert again.raw == whole.raw
+    assert again.told == whole.told
 
 
 async def test_senseless_after_is_422(says, alice_client):
@@ -130,14 +131,14 @@ async def test_id_beyond_the_end_of_a_running_stream_ends_with_it(says, alice, a
             await asyncio.sleep(0)
 
 
-async def test_many_readers_get_the_same_bytes(says, alice, alice_client):
+async def test_many_readers_get_the_same_events(says, alice, alice_client):
     go_on = asyncio.Event()
     says("One. ", go_on, "Two. ", STOP)
     turn = await begin(alice)
     readers = [asyncio.create_task(follow(alice_client, turn.stream)) for _ in range(5)]
     await asyncio.sleep(0.05)
     go_on.set()
-    first, *others = [reader.raw for reader in await asyncio.gather(*readers)]
+    first, *others = [reader.told for reader in await asyncio.gather(*readers)]
     assert [other == first for other in others] == [True] * 4
 
 
