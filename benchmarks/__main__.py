@@ -63,8 +63,8 @@ def _plan(parser: argparse.ArgumentParser, given: argparse.Namespace, usual: Pla
         if field.name != "mode" and getattr(given, field.name) is not None
     }
     if "sides" in wanted:
-        wanted["sides"] = tuple(side for side in (*BESIDE, *PRODUCTS) if side in wanted["sides"])
-        wanted["sides"] = tuple(dict.fromkeys(wanted["sides"]))
+        known = dict.fromkeys((*BESIDE, *PRODUCTS))  # in the order they are measured in, each once
+        wanted["sides"] = tuple(side for side in known if side in wanted["sides"])
     plan = replace(usual, **wanted)
     for name, most in MOST.items():
         value, least = getattr(plan, name), 0 if name in ("rate", "ramp") else 1
