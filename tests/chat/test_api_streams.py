@@ -8,6 +8,7 @@ from django.test import AsyncClient
 from chat.models import Generation
 from chat.work import in_thread
 from streaming.events import ErrorCode, fold, from_wire
+from streaming.log.base import StreamNotFound, tail
 from streaming.log.memory import MemoryLog
 from streaming.providers.base import ProviderError
 from tests.chat.scripted import (
@@ -173,6 +174,22 @@ async def test_rebuilt_stream_says_reset_and_folds_to_the_same(name, says, alice
             before.end,
             before.closing,
         )
+
+
+async def test_log_that_opens_and_ends_between_two_looks_is_read(says, alice, alice_client, monkeypatch):
+    turn = await answer(alice)
+    told = await follow(alice_client, turn.stream)
+    looks = []
+
+    def too_early(*args, **options):
+        looks.append(args)
+        if len(looks) == 1:
+            raise StreamNotFound(str(turn.stream))
+        return tail(*args, **options)
+
+    monkeypatch.setattr("chat.streams.tail", too_early)
+    assert (await follow(alice_client, turn.stream)).told == told.told
+    assert len(looks) == 2
 
 
 async def test_reader_who_saw_a_part_before_forgets_it_at_the_reset(says, alice_client, engine):
