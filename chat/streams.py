@@ -51,7 +51,7 @@ async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[E
             return
         except (StreamNotFound, LogUnavailable) as missing:
             saved = await _saved(stream, is_away=isinstance(missing, LogUnavailable))
-        if saved is not None and looks == 1 and await _is_logged(stream):
+        if saved is not None and looks == 1 and not after and await _is_logged(stream):
             continue  # its log was opened, and the answer ended, between the two looks
         if saved is not None:
             yield list(enumerate(saved, start=1))
