@@ -38,9 +38,8 @@ async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[E
     Where the log has expired, the answer is rebuilt from the saved message, from its start, with `reset`.
     Who may read the stream was decided before: see `doors.find_stream`.
     """
-    looks = 0
+    has_ended = False
     while True:
-        looks += 1
         try:
             async with aclosing(
                 tail(engine().log, str(stream), after, keepalive=settings.STREAM_KEEPALIVE)
@@ -51,8 +50,9 @@ async def follow(stream: uuid.UUID, after: int = 0) -> AsyncGenerator[Sequence[E
             return
         except (StreamNotFound, LogUnavailable) as missing:
             saved = await _saved(stream, is_away=isinstance(missing, LogUnavailable))
-        if saved is not None and looks == 1 and not after and await _is_logged(stream):
-            continue  # its log was opened, and the answer ended, between the two looks
+        if saved is not None and not has_ended and not after and await so_far(stream) is not None:
+            has_ended = True  # between the two looks, and its log was opened before: once more, and no more
+            continue
         if saved is not None:
             yield list(enumerate(saved, start=1))
             return
@@ -73,14 +73,6 @@ async def _saved(stream: uuid.UUID, *, is_away: bool) -> list[Event] | None:
     elif saved > LOG_OPENS_WITHIN:
         await sweep(stale=0, stream=stream)
     return None
-
-
-async def _is_logged(stream: uuid.UUID) -> bool:
-    try:
-        await engine().log.read(str(stream))
-    except (StreamNotFound, LogUnavailable):
-        return False
-    return True
 
 
 async def so_far(stream: uuid.UUID, upto: int | None = None) -> Transcript | None:

@@ -13,6 +13,7 @@ from chat.streams import whole
 from chat.turns import Ask, open_turn, run_turn
 from chat.work import in_thread, unit_of_work
 from streaming.events import Usage, fold, from_wire
+from streaming.log.base import StreamNotFound
 from streaming.providers.base import Delta, Finish
 from streaming.providers.breaker import BreakerState, DeploymentHealth
 from streaming.providers.trace import Attempt
@@ -133,7 +134,10 @@ async def logged(stream, count):
     """Wait until a stream's log holds `count` events."""
 
     async def enough():
-        return len(await engine().log.read(str(stream))) >= count
+        try:
+            return len(await engine().log.read(str(stream))) >= count
+        except StreamNotFound:  # its row is there a moment before its log
+            return False
 
     await until(enough)
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from django.test import AsyncClient
 
+from chat import streams
 from chat.models import Generation
 from chat.work import in_thread
 from streaming.events import ErrorCode, fold, from_wire
@@ -176,20 +177,28 @@ async def test_rebuilt_stream_says_reset_and_folds_to_the_same(name, says, alice
         )
 
 
-async def test_log_that_opens_and_ends_between_two_looks_is_read(says, alice, alice_client, monkeypatch):
+@pytest.mark.parametrize("waits", [0, 2])
+async def test_log_that_opens_and_ends_between_two_looks_is_read(
+    waits, says, alice, alice_client, monkeypatch
+):
     turn = await answer(alice)
     told = await follow(alice_client, turn.stream)
     looks = []
 
     def too_early(*args, **options):
         looks.append(args)
-        if len(looks) == 1:
+        if len(looks) <= waits + 1:
             raise StreamNotFound(str(turn.stream))
         return tail(*args, **options)
 
-    monkeypatch.setattr("chat.streams.tail", too_early)
+    def still_written(stream):
+        return 0.0 if len(looks) <= waits else loaded(stream)
+
+    loaded = streams._load_saved_events
+    monkeypatch.setattr(streams, "_load_saved_events", still_written)
+    monkeypatch.setattr(streams, "tail", too_early)
     assert (await follow(alice_client, turn.stream)).told == told.told
-    assert len(looks) == 2
+    assert len(looks) == waits + 2
 
 
 async def test_reader_who_saw_a_part_before_forgets_it_at_the_reset(says, alice_client, engine):
