@@ -7,7 +7,7 @@ PY ?= $(shell for python in python3.14 python3.13 python3.12 python3 python \
 done)
 BIN := .venv/bin
 
-.PHONY: help run setup setup-dev assets browser test test-sqlite test-postgres check format bench clean
+.PHONY: help run setup setup-dev assets browser test test-safety test-sqlite test-postgres check format bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -44,11 +44,16 @@ node_modules/.installed: package.json package-lock.json | .venv/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" $$npm ci --silent --no-audit --no-fund
 	@touch $@
 
-test: setup-dev browser test-sqlite test-postgres ## set-up and the whole test suite, browser tests included
+test: setup-dev browser test-safety test-sqlite test-postgres ## set-up and the whole test suite, browser tests included
 
-# The suite starts servers and browsers of its own, so it runs in one process.
+# Thousands of judgements, which need neither a server nor a browser: on all processors, and without counting
+# lines, which would make them take twice as long.
+test-safety:
+	$(BIN)/python -X dev -m pytest tests/safety --numprocesses auto
+
+# The others start servers and browsers of their own, so they run in one process.
 test-sqlite:
-	$(BIN)/python -X dev -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -X dev -m pytest --ignore tests/safety --cov --cov-report=term:skip-covered
 
 test-postgres:
 	NIGHTLIGHT_TEST_DATABASE=postgres $(BIN)/python -X dev -m pytest -m "database and not browser"
