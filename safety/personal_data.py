@@ -4,6 +4,7 @@ Never a reason to block. Names and addresses are out of scope; phone numbers are
 """
 
 import ipaddress
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -76,14 +77,19 @@ _KINDS = (
 
 def personal_data(display: str) -> tuple[Finding, ...]:
     """One finding per place, the surer kind first where two overlap."""
-    taken: list[tuple[int, int]] = []
-    found = []
+    found: list[Finding] = []
     for kind in _KINDS:
-        for start, end in _places(kind, display):
-            if all(end <= low or start >= high for low, high in taken):
-                taken.append((start, end))
-                found.append(_finding(kind.name, start, end))
-    return tuple(sorted(found, key=lambda f: f.span))
+        taken = [finding.span for finding in found]
+        places = [place for place in _places(kind, display) if _is_free(place, taken)]
+        found = sorted([*found, *(_finding(kind.name, *place) for place in places)], key=lambda f: f.span)
+    return tuple(found)
+
+
+def _is_free(place: tuple[int, int], taken: list[tuple[int, int]]) -> bool:
+    """Whether a place overlaps none of those `taken`, which are sorted and do not overlap each other."""
+    start, end = place
+    after = bisect_left(taken, place)
+    return (after == len(taken) or taken[after][0] >= end) and (after == 0 or taken[after - 1][1] <= start)
 
 
 def masked(display: str, findings: tuple[Finding, ...]) -> str:

@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 
 OURS = (
     "AZURE_OPENAI_",
@@ -18,6 +19,9 @@ OURS = (
     "RATE_LIMIT_",
     "QUOTA_",
     "MODELS_FILE",
+    "SAFETY_",
+    "LLAMA_GUARD_",
+    "AZURE_CONTENT_SAFETY_",
     "ANSWER_CACHE",
     "WEB_CONCURRENCY",
     "WEBSOCKET_",
@@ -57,6 +61,9 @@ os.environ.update(
     HTTPS="off",
     LOG_LEVEL="WARNING",
     STATE_DIR=tempfile.mkdtemp(prefix="nightlight-test-"),
+    # The index of the rules, for the many processes of a run; none of them lives long enough to compile all.
+    SAFETY_CACHE_DIR=str(Path(__file__).parents[1] / ".pytest_cache" / "safety"),
+    SAFETY_WARM_UP="off",
     AZURE_OPENAI_ENDPOINT="https://azure.test",
     AZURE_OPENAI_API_KEY="key-for-tests",
     RATE_LIMIT_MESSAGES="off",

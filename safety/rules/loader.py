@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from safety import overrides
 from safety.rules.lexicon import Lexicon, read_lexicon
 from safety.rules.rule import OutputRule, Rule
 from safety.verdict import Category
@@ -40,17 +41,52 @@ class RuleData:
 def load_rules(folder: Path = FOLDER) -> RuleData:
     """Raises BadRule on the first file that breaks the recipe in `docs/safety.md`."""
     lexicons = {path.parent.name: read_lexicon(path.parent) for path in sorted(folder.glob("*/lexicon.toml"))}
-    rules = tuple(_read(folder, "rule", Rule))
-    output_rules = tuple(_read(folder, "output_rule", OutputRule))
+    rules = _with_overrides(_read(folder, "rule", Rule), "rule", Rule, lexicons)
+    output_rules = _with_overrides(
+        _read(folder, "output_rule", OutputRule), "output_rule", OutputRule, lexicons
+    )
     _check_ids([*rules, *output_rules])
     newest = max([rule.reviewed_on for rule in rules] + [rule.reviewed_on for rule in output_rules])
-    return RuleData(rules, output_rules, lexicons, f"{newest.isoformat()}+{_content_hash(folder)}")
+    folders = [folder, *filter(None, [overrides.rules()])]
+    return RuleData(rules, output_rules, lexicons, f"{newest.isoformat()}+{_content_hash(folders)}")
 
 
 def _read[T: (Rule, OutputRule)](folder: Path, table: str, kind: type[T]) -> Iterator[T]:
+    for path, raw in _tables(folder, table):
+        yield _parse(path, raw, kind)
+
+
+def _tables(folder: Path, table: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted(folder.glob("*/*.toml")):
-        for raw in tomllib.loads(path.read_text("utf-8")).get(table, ()):
-            yield _parse(path, raw, kind)
+        try:
+            content = tomllib.loads(path.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise BadRule(f"{path}: {error}") from error
+        yield from ((path, raw) for raw in content.get(table, ()))
+
+
+def _with_overrides[T: (Rule, OutputRule)](
+    ours: Iterator[T], table: str, kind: type[T], lexicons: dict[str, Lexicon]
+) -> tuple[T, ...]:
+    """Our rules with those of a clinic in their places (see `safety.overrides`)."""
+    rules = {rule.id: rule for rule in _once(ours)}
+    folder = overrides.rules()
+    for path, raw in _tables(folder, table) if folder else ():
+        if raw.get("disabled"):
+            if rules.pop(str(raw.get("id")), None) is None:
+                raise BadRule(f"{path}: there is no rule {raw.get('id')} to disable")
+            continue
+        if path.parent.name not in lexicons:
+            raise BadRule(f"{path}: there is no language {path.parent.name}; known: {', '.join(lexicons)}")
+        rule = _parse(path, raw, kind)
+        rules[rule.id] = rule
+    return tuple(rules.values())
+
+
+def _once[T: (Rule, OutputRule)](rules: Iterator[T]) -> list[T]:
+    found = list(rules)
+    _check_ids(found)
+    return found
 
 
 def _parse[T: (Rule, OutputRule)](path: Path, raw: dict[str, Any], kind: type[T]) -> T:
@@ -81,7 +117,7 @@ def _makes_no_clinical_claim(rule: Rule | OutputRule) -> bool:
     return rule.category in _UNSOURCED or rule.card == _REFUSAL
 
 
-def _check_ids(rules: list[Rule | OutputRule]) -> None:
+def _check_ids(rules: Sequence[Rule | OutputRule]) -> None:
     seen: set[str] = set()
     for rule in rules:
         if rule.id in seen:
@@ -89,8 +125,9 @@ def _check_ids(rules: list[Rule | OutputRule]) -> None:
         seen.add(rule.id)
 
 
-def _content_hash(folder: Path) -> str:
+def _content_hash(folders: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("**/*.toml")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    for folder in folders:
+        for path in sorted(folder.glob("**/*.toml")):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

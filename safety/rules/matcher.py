@@ -1,39 +1,103 @@
-"""Finds which patterns occur in a view: one `re2.Set` reads it once for all; only those found are located."""
+"""Finds which patterns occur in a view, and where: sentence by sentence, so the time stays linear."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import re2
+import regex
 
-# The default of 8 MB falls back to a slow path with hundreds of patterns; the automaton is built lazily.
-_MEMORY = 512 << 20
+from safety.clauses import REACH
+from safety.rules.index import Needs, WordIndex
+from safety.rules.lexicon import Lexicon
 
-
-class TooComplex(RuntimeError):
-    """The set of patterns does not fit the automaton's memory: a rule is too greedy."""
+WINDOW = 400
+"""Characters read at once of a sentence without an end."""
+OVERLAP = 160
+"""The longest sign that is found wherever a window ends."""
+_END = regex.compile(r"[!?;]+|(?<!\d)\.(?!\d)")  # no sign reaches over one; "in der 30. SSW" has none
+_BORDER = frozenset(b" \t\n.,;:!?-'\"()")
 
 
 def _options() -> re2.Options:
     options = re2.Options()
-    options.max_mem = _MEMORY
     options.log_errors = False
     options.never_capture = True
+    options.max_mem = 64 << 20  # of one pattern; it is taken only as far as texts ask for it
     return options
 
 
+class Passage(NamedTuple):
+    """A sentence, or a window of a long one, at `start` of a text. What it means depends on nothing outside
+    of `low:high`, the sentence.
+    """
+
+    start: int
+    text: str
+    low: int
+    high: int
+
+
 class Matcher:
-    """Patterns of one language, by number. Linear in the length of the text."""
+    """Patterns by number: each as a lexicon and the pattern in its notation. Linear in the text's length.
+    `needs` is what `needs_of` makes of the same patterns.
+    """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._compiled = [re2.compile(pattern, _options()) for pattern in patterns]
-        self._set = re2.Set.SearchSet(_options())
-        for pattern in patterns:
-            self._set.Add(pattern)
-        self._set.Compile()
+    def __init__(self, patterns: Sequence[tuple[Lexicon, str]], needs: Needs) -> None:
+        self._index = WordIndex(needs)
+        self._patterns = patterns
+        self._compiled: dict[int, re2._Regexp] = {}
 
-    def present(self, text: str) -> list[int]:
-        """Numbers of the patterns that occur in the text, ascending."""
-        return sorted(self._set.Match(text) or ())
+    def found(self, passage: str) -> list[tuple[int, int, int]]:
+        """Each occurrence as (number of the pattern, start, end), in code points; a sentence's by number."""
+        found = []
+        encoded = passage.encode()
+        for number in self._index.likely(passage):
+            for match in self._pattern(number).finditer(encoded):
+                start, end = _trimmed(encoded, *match.span())
+                if len(encoded) > len(passage):
+                    start, end = len(encoded[:start].decode()), len(encoded[:end].decode())
+                found.append((number, start, end))
+        return found
 
-    def spans(self, number: int, text: str) -> Iterator[tuple[int, int]]:
-        """Each occurrence of one pattern, in code points, left to right, not overlapping."""
-        return (match.span() for match in self._compiled[number].finditer(text))
+    def _pattern(self, number: int) -> "re2._Regexp":
+        """On bytes: RE2 need not read the text anew for each pattern to count its characters."""
+        pattern = self._compiled.get(number)
+        if pattern is None:  # most patterns are rarely tried: they are compiled when one is
+            lexicon, source = self._patterns[number]
+            pattern = self._compiled[number] = re2.compile(lexicon.bounded(source).encode(), _options())
+        return pattern
+
+    def to_compile(self) -> Iterator[Callable[[], object]]:
+        """What compiles each pattern, so that no text waits for it."""
+        return (partial(self._pattern, number) for number in range(len(self._patterns)))
+
+
+def passages(text: str) -> Iterator[Passage]:
+    """The sentences of a folded text, long ones as windows that overlap."""
+    start = 0
+    for match in _END.finditer(text):
+        yield from _windows(text, start, match.end())
+        start = match.end()
+    yield from _windows(text, start, len(text))
+
+
+def _windows(text: str, low: int, high: int) -> Iterator[Passage]:
+    """Each begins and ends at a blank where there is one."""
+    start = low
+    while high - start > WINDOW + OVERLAP:
+        end = start + WINDOW
+        end = max(text.rfind(" ", end - OVERLAP // 2, end), end - OVERLAP // 2)
+        yield Passage(start, text[start : end + 1], max(low, start - REACH), min(high, end + REACH))
+        start = max(text.find(" ", end - OVERLAP, end - OVERLAP + 20), end - OVERLAP)
+    if (rest := text[start:high]) and not rest.isspace():
+        yield Passage(start, rest, max(low, start - REACH), high)
+
+
+def _trimmed(text: bytes, start: int, end: int) -> tuple[int, int]:
+    """Without the borders that a match may hold (see `safety.rules.lexicon.Border`)."""
+    if start < end and text[start] in _BORDER:
+        start += 1
+    if start < end and text[end - 1] in _BORDER:
+        end -= 1
+    return start, end

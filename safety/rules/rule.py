@@ -10,7 +10,8 @@ from safety.verdict import Action, Category, Severity
 class Rule:
     """A sign in words, with what must stand near it and what takes it back.
 
-    `negatable` is False where the negation is the sign itself ("not breathing").
+    `negatable` is False where the negation is the sign itself ("not breathing"); of a single sign "!" before
+    it says so.
     `source` is the evidence; only rules that make no clinical claim may go without.
     `needs` are slots that the text or the profile must supply; ages are in whole days.
     """

