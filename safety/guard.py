@@ -6,24 +6,34 @@ character of a withheld passage is ever released, and the same answer fed in any
 """
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import regex
 
-from safety.rules.output import Candidate, OutputRuleset, folded, output_ruleset
+from safety.rules.candidate import Candidate, OutputMarkers, output_languages, output_markers
+from safety.rules.output import OutputRuleset, folded, output_ruleset
 from safety.verdict import Category, Severity
+from safety.views import fold_pattern
 
 HOLD = 240
 _CONTEXT = 160  # how far before a match a denial may stand
 _UNIT = 2_000  # a sentence without an end is cut here
+_DENIAL_SEEN = 16  # characters that must follow a denial before it counts in mid-sentence
 _LOOP = 512  # a sentence this long is looked at for a model stuck in a loop
 _REPEATS = 6
-_ENDS = regex.compile(r"[.!?…\n]")
-_BOUNDARY = regex.compile(r"(?<=[.!?…][\"'”’)\]*_]{0,3})\s|\n")
-_LAST_WORD = regex.compile(r"(?r)(?:[^\W_]|['’])*\Z")  # backwards: it never walks through the whole text
+_ENOUGH_WORDS = 3  # of languages, before those that have none are left out
+_ENDS = regex.compile(r"[.!?…\n。！？؟।]")
+_BOUNDARY = regex.compile(r"(?<=[.!?…؟।][\"'”’)\]*_]{0,3})\s|\n|[。！？]")
+# Backwards: it never walks through the whole text. A Chinese character is a word of its own, and finished.
+_LAST_WORD = regex.compile(r"(?r)(?:[^\W_\p{Han}]|['’])*\Z")
+_HAN, _ARABIC = regex.compile(r"\p{Han}"), regex.compile(r"\p{Arabic}")
+_JOINED, _PARTS, _APOSTROPHE = regex.compile("['’-]"), regex.compile("[^'’-]+"), regex.compile("['’]")
 _LIST_ITEM = regex.compile(r"\s*(?:[-*•–]|\d+[.)])\s|\s*\Z")
 _NO_WITHDRAWAL = ""
+_GOES_ON = "\N{LATIN LETTER AIN}"  # a letter that no word has: what a half word may go on with
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,13 @@ class Release(NamedTuple):
     hit: Withheld | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Live:
+    """What began at `start`. It is held back from `held` on, where its telling word stands; None: not yet."""
+
     start: int
     candidate: Candidate
+    held: int | None
 
 
 @dataclass(slots=True)
@@ -72,7 +85,9 @@ class OutputGuard:
     _released: int = field(init=False, default=0)
     _scanned: int = field(init=False, default=0)
     _unit_start: int = field(init=False, default=0)
-    _in_forbidden_list: bool = field(init=False, default=False)
+    _forbidding: frozenset[str] = field(init=False, default=frozenset())  # languages in whose list we are
+    _spoken: dict[str, int] = field(init=False, default_factory=dict)  # words that only one language has
+    _spoken_before: dict[str, int] = field(init=False, default_factory=dict)  # in finished sentences
     _live: list[_Live] = field(init=False, default_factory=list)
     _recent: deque[str] = field(init=False, default_factory=lambda: deque(maxlen=12))
     _hit: Withheld | None = field(init=False, default=None)
@@ -154,7 +169,8 @@ class OutputGuard:
 
     def _unfinished_word(self) -> str:
         text, start = self._text, max(self._scanned - self._base, len(self._text) - 64)
-        if (last := text[text.rfind(" ", start) + 1 or start :]).isalnum():  # nearly always
+        last = text[text.rfind(" ", start) + 1 or start :]
+        if last.isascii() and last.isalnum():  # nearly always
             return last
         match = _LAST_WORD.search(text, start)
         return match.group() if match else ""
@@ -166,23 +182,70 @@ class OutputGuard:
         if self._scanned < limit:
             rules, base = self._rules, self._base
             for match in rules.words.finditer(self._text, self._scanned - base, limit - base):
-                if (word := folded(match[0])) in rules.by_start:
-                    self._begin(base + match.start(), word, end)
+                word, at = folded(match[0]), base + match.start()
+                if self._live:
+                    self._let_go(at)
+                if word in rules.by_start:
+                    self._begin(at, word, end)
+                if self._live:
+                    self._tell(word, at, end)
+                if language := rules.language_of(word):
+                    self._spoken[language] = self._spoken.get(language, 0) + 1
             self._find_canary(limit)
             self._scanned = limit
 
     def _begin(self, start: int, word: str, end: int) -> None:
-        found = [c for c in self._rules.by_start[word] if self._is_alive(c, start, end)]
-        if found and (self._in_forbidden_list or self._is_denied_before(start)):
-            found = [c for c in found if not c.negatable]
-        self._live += [_Live(start, c) for c in found]
+        candidates = self._rules.by_start[word]
+        if sum(self._spoken.values()) >= _ENOUGH_WORDS:
+            candidates = tuple(c for c in candidates if c.language in self._spoken or not c.language)
+        found = [c for c in candidates if self._is_alive(c, start, end)]
+        if any(c.negatable for c in found):
+            before = self._slice(max(self._unit_start, start - _CONTEXT), start)
+            languages = {c.language for c in found}
+            denied = self._forbidding | {spoken for spoken in languages if self._denies(before, spoken)}
+            found = [c for c in found if not (c.negatable and c.language in denied)]
+        self._live += [_Live(start, c, None if c.keys else start) for c in found]
 
-    def _is_denied_before(self, start: int) -> bool:
-        before = self._slice(max(self._unit_start, start - _CONTEXT), start)
-        return self._denies(before)
+    def _tell(self, word: str, at: int, end: int) -> None:
+        """A whole word: what is live and has it as its telling word is held back from here on."""
+        waiting = [live for live in self._live if live.held is None]
+        if not waiting:
+            return
+        for part in _PARTS.finditer(word) if _JOINED.search(word) else (None,):
+            plain, start = fold_pattern(part.group() if part else word), at + (part.start() if part else 0)
+            for live in waiting:
+                if live.held is None and _tells(plain, live.candidate.keys):
+                    self._hold(live, plain, start, end)
 
-    def _denies(self, before: str) -> bool:
-        markers = self._rules.markers
+    def _let_go(self, at: int) -> None:
+        """What a denial has taken back by now is held no longer: "honey is not safe …".
+
+        Looked for word by word, so that it depends on the text alone; with some words more after it, since
+        "not only" is none.
+        """
+        held = [live for live in self._live if live.held is not None and live.candidate.negatable]
+        for live in held:
+            if at - live.start > _DENIAL_SEEN and self._is_denied_by(live, at):
+                self._live.remove(live)
+
+    def _is_denied_by(self, live: _Live, at: int) -> bool:
+        markers = live.candidate.markers
+        text = self._text[live.start - self._base : at - self._base]
+        match = markers.after.search(markers.not_a_denial.sub(_blanked, text))
+        return match is not None and match.end() <= len(text) - _DENIAL_SEEN
+
+    def _hold(self, live: _Live, word: str, at: int, end: int) -> None:
+        """`word` at `at` tells what `live` is, or which of its parts it may be."""
+        if not live.candidate.parts:
+            live.held = at
+            return
+        self._live.remove(live)
+        for part in live.candidate.parts:
+            if self._is_alive(part, live.start, end):
+                self._live.append(_Live(live.start, part, at if _tells(word, part.keys) else None))
+
+    def _denies(self, before: str, language: str) -> bool:
+        markers = output_markers(language)
         contrast = max((m.end() for m in markers.contrast.finditer(before)), default=0)
         reach = markers.not_a_denial.sub(" ", before[contrast:])
         return markers.before.search(reach) is not None
@@ -193,17 +256,27 @@ class OutputGuard:
                 self.canary, max(0, self._scanned - self._base - len(self.canary)), limit - self._base
             )
             if at >= 0:
-                self._live.append(_Live(self._base + at, _canary_candidate(self.canary)))
+                self._live.append(_Live(start := self._base + at, _canary_candidate(self.canary), start))
 
     def _is_alive(self, candidate: Candidate, at: int, end: int) -> bool:
         """Whether what begins at `at` is a match, or may become one, by the text up to `end`."""
         start, stop = at - self._base, min(at + HOLD, end) - self._base
-        match = candidate.pattern.match(self._text, start, stop, partial=True)
-        if match is None:
-            return False
-        if not candidate.ends_at_match or match.partial or match.end() >= stop:
-            return True
-        return candidate.is_fine is None or not candidate.is_fine(match.group())
+        for compiled in candidate.patterns:
+            match = self._begun(compiled(), start, stop)
+            if match is None:
+                continue
+            if not candidate.ends_at_match or match.partial or match.end() >= stop:
+                return True
+            if candidate.is_fine is None or not candidate.is_fine(match.group()):
+                return True
+        return False
+
+    def _begun(self, pattern: regex.Pattern[str], start: int, stop: int) -> regex.Match[str] | None:
+        match = pattern.match(self._text, start, stop, partial=True)
+        if match is None and stop == len(self._text) and _asks_for_word_ends(pattern):
+            # Where only half a word has come, "(?!si\b)" takes "six" for "si".
+            match = pattern.match(self._text[start:stop] + _GOES_ON, partial=True)
+        return match
 
     def _overdue(self) -> Withheld | None:
         """The first match held to the bound is judged on what is there."""
@@ -214,16 +287,17 @@ class OutputGuard:
     def _end_unit(self, boundary: int) -> Withheld | None:
         hit = self._judged(self._live, boundary) or self._repeated(boundary)
         unit = self._slice(self._unit_start, boundary)
-        self._in_forbidden_list = self._opens_forbidden_list(unit)
+        self._forbidding = self._opened_lists(unit)
+        self._spoken_before = self._spoken.copy()
         self._unit_start = boundary
         self._live = []
         return hit
 
-    def _opens_forbidden_list(self, unit: str) -> bool:
-        """ "Never give:" forbids the items under it, until a line that is no item."""
-        if unit.rstrip(" *_\n").endswith(":"):
-            return self._denies(unit)
-        return self._in_forbidden_list and _LIST_ITEM.match(unit) is not None
+    def _opened_lists(self, unit: str) -> frozenset[str]:
+        """ "Never give:" forbids the items under it, until a line that is no item; in these languages."""
+        if unit.rstrip(" *_\n").endswith((":", "\uff1a")):
+            return frozenset(spoken for spoken in output_languages() if self._denies(unit, spoken))
+        return self._forbidding if _LIST_ITEM.match(unit) else frozenset()
 
     def _judged(self, live: list[_Live], unit_end: int) -> Withheld | None:
         if not live:
@@ -233,35 +307,53 @@ class OutputGuard:
     def _judge(self, live: _Live, unit_end: int) -> Withheld | None:
         end = min(unit_end, live.start + HOLD)
         rule, start, stop = live.candidate, live.start - self._base, end - self._base
+        spoken = self._spoken_until(end)
+        if rule.language and _is_foreign(rule.language, spoken):
+            return None
         # At the bound a match that is not complete counts as one: held no longer, and not let go either.
-        match = rule.pattern.match(self._text, start, stop, partial=end < unit_end)
-        if match is None or self._is_excused(rule, match, max(self._unit_start, live.start - _CONTEXT), end):
+        found = (p().match(self._text, start, stop, partial=end < unit_end) for p in rule.patterns)
+        main = max(spoken, key=spoken.__getitem__, default="")
+        if all(match is None or self._is_excused(live, match, end, main) for match in found):
             return None
         return Withheld(
             rule_id=rule.rule_id,
             category=rule.category,
             severity=rule.severity,
             card=rule.card,
-            offset=live.start,
+            offset=self._released if live.held is None else live.held,
             text=self._slice(live.start, end),
             sentence=min(self._unit_start, live.start),
         )
 
-    def _is_excused(self, rule: Candidate, match: regex.Match[str], context_start: int, end: int) -> bool:
+    def _spoken_until(self, end: int) -> dict[str, int]:
+        """Words that only one language has: of the sentences before, and of this one as far as `end`."""
+        spoken = self._spoken_before.copy()
+        start, stop = self._unit_start - self._base, end - self._base
+        for match in self._rules.words.finditer(self._text, max(0, start), stop):
+            if language := self._rules.language_of(folded(match[0])):
+                spoken[language] = spoken.get(language, 0) + 1
+        return spoken
+
+    def _is_excused(self, live: _Live, match: regex.Match[str], end: int, spoken: str) -> bool:
+        """`spoken` is the language of the answer, whose denials count for another language's rule, too."""
+        rule = live.candidate
         if rule.is_fine is not None and rule.is_fine(match.group()):
             return True
-        context = self._slice(context_start, end)
-        if rule.unless is not None and rule.unless.search(context):
+        context_start = max(self._unit_start, live.start - _CONTEXT)
+        unless = rule.unless()
+        if unless is not None and unless.search(self._slice(context_start, end)):
             return True
-        after = self._text[match.end() : end - self._base]
-        _, _, later_words = match.group().partition(
-            " "
-        )  # "stop taking …": the first word is the advice itself
-        inside = self._rules.markers.not_a_denial.sub(" ", later_words)
-        return rule.negatable and (
-            self._rules.markers.before.search(inside) is not None
-            or self._rules.markers.after.search(inside + after) is not None
-        )
+        if not rule.negatable:
+            return False
+        _, _, later_words = match.group().partition(" ")  # "stop taking …": the first word is the advice
+        if not later_words and _HAN.match(match.group()):
+            later_words = match.group()[1:]
+        before, after = self._slice(context_start, live.start), self._text[match.end() : end - self._base]
+        if _is_denied_within(rule.markers, later_words, after):
+            return True
+        if not spoken or spoken == rule.language:
+            return False
+        return self._denies(before, spoken) or _is_denied_within(output_markers(spoken), later_words, after)
 
     def _repeated(self, boundary: int) -> Withheld | None:
         unit = " ".join(self._slice(self._unit_start, boundary).casefold().split())
@@ -299,13 +391,24 @@ class OutputGuard:
     def _safe_end(self, unfinished: str) -> int:
         size = len(self._text)
         held = max(self._canary_beginning(), self._unfinished_grapheme())
-        word = unfinished.lstrip("'’")
-        if word and folded(word) in self._rules.prefixes:
-            held = max(held, len(word))
+        for word in _endings(unfinished):
+            if folded(word) in self._rules.prefixes or self._may_tell(word):
+                held = max(held, len(word))
+                break
         end = self._base + size - held
         if self._live:
-            end = min(end, *[live.start for live in self._live])
+            end = min(end, *[live.held for live in self._live if live.held is not None], end)
         return max(self._released, end)
+
+    def _may_tell(self, unfinished: str) -> bool:
+        """Whether a word not yet finished may become the telling word of what is live."""
+        waiting = [live.candidate.keys for live in self._live if live.held is None]
+        if not waiting:
+            return False
+        if _ARABIC.match(unfinished):  # the telling word may stand within it
+            return True
+        plain = fold_pattern(folded(unfinished))
+        return any(key.startswith(plain) or plain.startswith(key) for keys in waiting for key in keys)
 
     def _canary_beginning(self) -> int:
         """How many characters at the end could be the beginning of the canary, which has no blank in it."""
@@ -331,6 +434,36 @@ class OutputGuard:
         return len(clusters[-1]) if clusters else 0
 
 
+def _endings(unfinished: str) -> Iterator[str]:
+    """ "l'aspi" may become a word, and so may its "aspi"."""
+    word = unfinished.lstrip("'’")
+    if word:
+        yield word
+        for match in _APOSTROPHE.finditer(word):
+            if rest := word[match.end() :]:
+                yield rest
+
+
+def _blanked(match: regex.Match[str]) -> str:
+    return " " * len(match.group())
+
+
+def _is_denied_within(markers: OutputMarkers, words: str, after: str) -> bool:
+    inside = markers.not_a_denial.sub(" ", words)
+    whole = inside + markers.not_a_denial.sub(" ", after)
+    return bool(markers.before.search(inside) or markers.after.search(whole))
+
+
+def _tells(word: str, keys: tuple[str, ...]) -> bool:
+    """Arabic puts "and the" before a word, without a blank."""
+    return word.startswith(keys) or (_ARABIC.match(word) is not None and any(key in word for key in keys))
+
+
+def _is_foreign(language: str, spoken: dict[str, int]) -> bool:
+    """Whether enough words tell of other languages, and none of this one."""
+    return language not in spoken and sum(spoken.values()) >= _ENOUGH_WORDS
+
+
 def _order(live: _Live) -> tuple[int, str]:
     return live.start, live.candidate.rule_id
 
@@ -349,7 +482,10 @@ def _canary_candidate(canary: str) -> Candidate:
         category=Category.PROMPT_LEAK,
         severity=Severity.NOTICE,
         card="correct_answer",
-        pattern=regex.compile(regex.escape(canary)),
-        unless=None,
-        negatable=False,
+        patterns=(lambda: regex.compile(regex.escape(canary)),),
     )
+
+
+@lru_cache(maxsize=8192)
+def _asks_for_word_ends(pattern: regex.Pattern[str]) -> bool:
+    return "(?!" in pattern.pattern
