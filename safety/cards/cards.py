@@ -9,10 +9,20 @@ from functools import cache
 
 import regex
 
-from safety.cards.data import CardData, Country, Number, Words, card_data, countries
+from safety.cards.data import (
+    CardData,
+    Country,
+    Number,
+    Words,
+    card_data,
+    countries,
+    countries_of,
+    spoken,
+)
+from safety.cards.places import country_names
 from safety.verdict import Category, Severity
 
-_ROLE = regex.compile(r"\{([a-z_]+)\}")
+ROLE = regex.compile(r"\{([a-z_]+)\}")
 
 
 class UnknownCard(KeyError):
@@ -42,27 +52,57 @@ class Card:
 
 
 @cache
-def card(card_id: str, *, language: str | None = None, country: str | None = None) -> Card:
+def card(
+    card_id: str, *, language: str | None = None, country: str | None = None, guessed: bool = False
+) -> Card:
     """The card for a reader. Raises UnknownCard.
 
     `language` is a tag such as "en" or "es-MX"; one without cards reads English. `country` is ISO 3166
-    alpha-2 ("UK" is understood); without one the card names every country it knows, labelled.
+    alpha-2 ("UK" is understood); one that was `guessed` is said to be. Without any the card names the
+    countries where the language is spoken, labelled.
     """
     cards, words = card_data(language)
     if card_id not in cards:
         raise UnknownCard(card_id)
     data = cards[card_id]
-    place = countries().get(_code(country))
+    reader = _Reader(words, _code(country), countries().get(_code(country)), spoken(language), guessed)
     return Card(
         id=data.id,
         category=data.category,
         severity=data.severity,
-        content=_content(data, words, place, country),
-        actions=_actions(data, words, place, country),
+        content=_content(data, reader),
+        actions=_actions(data, reader),
         source_url=data.source_url,
         reviewed_on=data.reviewed_on,
         discreet=data.discreet,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """`place` is None where the country is not known, or has no numbers of ours."""
+
+    words: Words
+    code: str
+    place: Country | None
+    language: str
+    guessed: bool
+
+    def likely(self, role: str) -> dict[str, list[Country]]:
+        """By what to call: the countries of this language that call it, for a reader of unknown country."""
+        found: dict[str, list[Country]] = {}
+        for place in countries_of(self.language.partition("-")[0]):
+            if number := place.first(role):
+                found.setdefault(number.spoken, []).append(place)
+        return found
+
+    def names(self, places: list[Country]) -> str:
+        """As they stand after "in"."""
+        return ", ".join(self.words.countries[place.code] for place in places)
+
+    def plain_names(self, places: list[Country]) -> str:
+        named = dict(country_names(self.language))
+        return ", ".join(named[place.code] for place in places)
 
 
 def all_card_ids() -> tuple[str, ...]:
@@ -72,9 +112,7 @@ def all_card_ids() -> tuple[str, ...]:
 
 def names_a_country(label: str) -> bool:
     """Whether a label is one of several for a reader of unknown country, of equal weight."""
-    words = card_data(None)[1]
-    beginnings = (words.in_label.format(country=place.name, label="") for place in countries().values())
-    return label.startswith(tuple(beginnings))
+    return ": " in label
 
 
 def _code(country: str | None) -> str:
@@ -82,57 +120,77 @@ def _code(country: str | None) -> str:
     return "GB" if code == "UK" else code
 
 
-def _content(data: CardData, words: Words, place: Country | None, country: str | None) -> str:
-    named = bool(place is None and _ROLE.search(" ".join([data.lead, *data.steps, data.otherwise])))
+def _content(data: CardData, reader: _Reader) -> str:
+    words, place = reader.words, reader.place
+    said = " ".join([data.lead, *data.steps, data.otherwise])
     parts = [
         _spoken(data.lead, words, place),
         "\n".join(f"{n}. {_spoken(step, words, place)}" for n, step in enumerate(data.steps, 1)),
         _spoken(data.otherwise, words, place),
-        _numbers_by_country(data, words) if named and not _code(country) else "",
+        _where(data, reader) if ROLE.search(said) else "",
         f"*{_source(data, words)}*",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
+def _where(data: CardData, reader: _Reader) -> str:
+    """Whose numbers these are, where that is not sure; or how to find one."""
+    if reader.place is None:
+        return reader.words.find if reader.code else _numbers_by_country(data, reader)
+    if reader.guessed:
+        return reader.words.guess.format(country=reader.words.countries[reader.place.code])
+    return ""
+
+
 def _spoken(text: str, words: Words, place: Country | None) -> str:
-    return _ROLE.sub(lambda match: _spoken_number(match.group(1), words, place), text)
+    return ROLE.sub(lambda match: _spoken_number(match.group(1), words, place), text)
 
 
 def _spoken_number(role: str, words: Words, place: Country | None) -> str:
     number = place.first(role) if place else None
-    return _with_name(number) if number else words.role(role)
+    return with_name(number) if number else words.role(role)
 
 
-def _with_name(number: Number) -> str:
-    return number.spoken if number.role == "emergency" else f"{number.name} on {number.spoken}"
+def with_name(number: Number) -> str:
+    return f"{number.name}, {number.spoken}" if number.name else number.spoken
 
 
-def _numbers_by_country(data: CardData, words: Words) -> str:
+def _numbers_by_country(data: CardData, reader: _Reader) -> str:
     """For a reader of unknown country: "911 in the United States, 999 in …, elsewhere: …"."""
-    role = data.numbers[0] if data.numbers else "emergency"
+    role, words = data.numbers[0] if data.numbers else "emergency", reader.words
     known = [
-        words.in_country.format(spoken=_with_name(number), country=place.name)
-        for place in countries().values()
-        if (number := place.first(role))
+        words.in_country.format(spoken=with_name(number), country=reader.names(places))
+        for places in reader.likely(role).values()
+        if (number := places[0].first(role))
     ]
     elsewhere = words.elsewhere if role in ("emergency", "advice") else words.elsewhere_help
-    return f"{', '.join(known)}, {elsewhere}."
+    return f"{', '.join([*known, elsewhere])}."
 
 
-def _actions(
-    data: CardData, words: Words, place: Country | None, country: str | None
-) -> tuple[CardAction, ...]:
+def _actions(data: CardData, reader: _Reader) -> tuple[CardAction, ...]:
+    words, place = reader.words, reader.place
     if place is not None:
         numbers = [number for role in data.numbers for number in place.all_of(role)]
-        return tuple(CardAction(number.label, number.href) for number in numbers)
-    if _code(country):  # a country without numbers of ours: blank beats another country's
+        return tuple(CardAction(_label(number, words), number.href) for number in numbers)
+    if reader.code:  # a country without numbers of ours: blank beats another country's
         return ()
     return tuple(
-        CardAction(words.in_label.format(country=known.name, label=number.label), number.href)
+        CardAction(
+            words.in_label.format(country=reader.plain_names(places), label=_label(number, words)),
+            number.href,
+        )
         for role in data.numbers[:1]
-        for known in countries().values()
-        if (number := known.first(role))
+        for places in reader.likely(role).values()
+        if (number := places[0].first(role))
     )
+
+
+def _label(number: Number, words: Words) -> str:
+    """What the button says: the number spelt out, and whether it is free and at any hour."""
+    if number.href.startswith("sms:"):
+        return words.text.format(name=number.name, spoken=number.spoken)
+    call = words.call if number.name else words.call_plain
+    return call.format(name=number.name, spoken=number.spoken)
 
 
 def _source(data: CardData, words: Words) -> str:
