@@ -89,13 +89,22 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A card, beside the text. With `replace_from` (code points) the text from there on is withdrawn."""
+    """A card, beside the text. With `replace_from` (code points) the text from there on is withdrawn.
+
+    `card` is its name, `language` what it is written in, `country` whose numbers it gives, perhaps `guessed`;
+    empty where there is none. `discreet`: somebody may be looking over the reader's shoulder.
+    """
 
     category: str
     severity: str
     content: str
     actions: tuple[Link, ...] = ()
     replace_from: int | None = None
+    card: str = ""
+    language: str = ""
+    country: str = ""
+    guessed: bool = False
+    discreet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +236,15 @@ def notice_to_wire(notice: Notice) -> dict[str, Any]:
         "content": notice.content,
         "actions": [{"label": link.label, "href": link.href} for link in notice.actions],
     }
-    return fields if notice.replace_from is None else fields | {"replaceFrom": notice.replace_from}
+    more = {
+        "replaceFrom": notice.replace_from,
+        "card": notice.card or None,
+        "language": notice.language or None,
+        "country": notice.country or None,
+        "guessed": notice.guessed or None,
+        "discreet": notice.discreet or None,
+    }
+    return fields | {name: value for name, value in more.items() if value is not None}
 
 
 def usage_to_wire(usage: Usage) -> dict[str, int]:
@@ -286,6 +303,11 @@ def notice_from_wire(fields: Mapping[str, Any]) -> Notice:
         content=fields["content"],
         actions=tuple(Link(link["label"], link["href"]) for link in fields["actions"]),
         replace_from=fields.get("replaceFrom"),
+        card=fields.get("card", ""),
+        language=fields.get("language", ""),
+        country=fields.get("country", ""),
+        guessed=fields.get("guessed", False),
+        discreet=fields.get("discreet", False),
     )
 
 

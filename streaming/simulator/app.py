@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,7 +13,16 @@ from uuid import uuid4
 from streaming.simulator.answer import answer
 from streaming.simulator.faults import NONE, Fault, FirstFailures, Refusal, refusal_of
 from streaming.simulator.index import Index
-from streaming.simulator.request import Refused, Request, check_key, read_request
+from streaming.simulator.opinions import (
+    DATED,
+    LLAMA_GUARD,
+    PATHS,
+    is_guard,
+    judgement,
+    read_fault,
+    read_text,
+)
+from streaming.simulator.request import Refused, Request, check_key, read_object, read_request
 from streaming.simulator.script import (
     Act,
     Answer,
@@ -97,6 +106,8 @@ class Simulator:
             case "GET", path if path in _MODELS:
                 check_key(_headers(scope))
                 await _reply(send, 200, _models())
+            case "POST", path if path in PATHS:
+                await self._judge(PATHS[path], scope, await _body(receive), receive, send)
             case "POST", path if path in _V1 or _DATED.fullmatch(path):
                 await self._complete(scope, receive, send)
             case _:
@@ -106,7 +117,11 @@ class Simulator:
         headers = _headers(scope)
         check_key(headers)
         deployment = _deployment(scope)
-        request = read_request(await _body(receive), headers, deployment)
+        data = await _body(receive)
+        if is_guard(data):
+            await self._judge(LLAMA_GUARD, scope, data, receive, send)
+            return
+        request = read_request(data, headers, deployment)
         request = self._with_failures_counted(request)
         refusal = refusal_of(request.fault)
         self._count(request, refused=refusal is not None)
@@ -115,6 +130,26 @@ class Simulator:
         steps, kind = self._script(request)
         async with self._counted(), _until_gone(receive):
             await _perform(steps, kind, send)
+
+    async def _judge(self, engine: str, scope: Message, data: bytes, receive: Receive, send: Send) -> None:
+        """A second opinion on a text, which is counted, but not as an answer."""
+        headers = _headers(scope)
+        check_key(headers)
+        if engine in DATED and not _api_version(scope):
+            raise Refused(_NOT_FOUND)
+        body = read_object(data)
+        text = read_text(engine, body)
+        fault = read_fault(engine, text, headers)
+        refusal = refusal_of(fault)
+        asked = self.stats.deployments.setdefault(engine, Asked())
+        asked.requests += 1
+        asked.refused += refusal is not None
+        if refusal:
+            raise Refused(refusal)
+        with suppress(ClientGone):
+            async with _until_gone(receive):
+                steps = judgement(engine, str(body.get("model")), text, fault)
+                await _perform(steps, "application/json", send)
 
     def _count(self, request: Request, *, refused: bool) -> None:
         asked = self.stats.deployments.setdefault(request.model, Asked())
@@ -241,9 +276,13 @@ def _headers(scope: Message) -> dict[str, str]:
 def _deployment(scope: Message) -> str | None:
     """The deployment in a dated address, which must also name its version."""
     found = _DATED.fullmatch(scope["path"])
-    if found and not parse_qs(scope["query_string"].decode("latin-1")).get("api-version"):
+    if found and not _api_version(scope):
         raise Refused(_NOT_FOUND)
     return found[1] if found else None
+
+
+def _api_version(scope: Message) -> bool:
+    return bool(parse_qs(scope["query_string"].decode("latin-1")).get("api-version"))
 
 
 async def _body(receive: Receive) -> bytes:

@@ -42,14 +42,15 @@ class Request:
 
 def check_key(headers: Mapping[str, str]) -> None:
     """Any key will do, but there has to be one."""
+    keys = (headers.get("api-key", ""), headers.get("ocp-apim-subscription-key", ""))
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    if not (headers.get("api-key", "").strip() or bearer):
+    if not (bearer or any(key.strip() for key in keys)):
         raise Refused(NO_KEY)
 
 
 def read_request(data: bytes, headers: Mapping[str, str], deployment: str | None) -> Request:
-    body = _object(data)
+    body = read_object(data)
     model = deployment or _typed(body, "model", str, None)
     if not model:
         raise _invalid("you must provide a model parameter", "model")
@@ -76,7 +77,8 @@ def read_request(data: bytes, headers: Mapping[str, str], deployment: str | None
     )
 
 
-def _object(data: bytes) -> Json:
+def read_object(data: bytes) -> Json:
+    """Raises `Refused` for a body that is no JSON object."""
     try:
         body = json.loads(data)
     except ValueError:  # also bytes that are not UTF-8

@@ -1,6 +1,7 @@
 """`fold` is the only definition of what an answer says; the wire form loses nothing."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,11 @@ events = st.one_of(
         st.text(),
         st.lists(st.builds(Link, st.text(), st.text())).map(tuple),
         st.none() | st.integers(0, 100),
+        card=st.text(),
+        language=st.text(),
+        country=st.text(),
+        guessed=st.booleans(),
+        discreet=st.booleans(),
     ),
     st.builds(
         Metadata,
@@ -74,6 +80,24 @@ def test_metadata_leaves_out_what_is_not_known():
         "type": "metadata",
         "usage": {"promptTokens": 10, "completionTokens": 5, "totalTokens": 15},
         "finishReason": "stop",
+    }
+
+
+def test_notice_leaves_out_what_is_empty():
+    shown = {
+        "type": "notice",
+        "category": "infant_emergency",
+        "severity": "emergency",
+        "content": "Call now.",
+        "actions": [{"label": "Call 999", "href": "tel:999"}],
+    }
+    assert to_wire(CARD) == shown
+    told = replace(CARD, card="infant_choking", language="en", country="GB", guessed=True)
+    assert to_wire(told) == shown | {
+        "card": "infant_choking",
+        "language": "en",
+        "country": "GB",
+        "guessed": True,
     }
 
 
