@@ -201,9 +201,9 @@ class GenerationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("tries"))
     def tries(self, generation: Generation) -> str:
         """How often a deployment was asked, and how many they were."""
-        if not generation.attempts:
+        number = sum(attempt.get("kind") != "opinion" for attempt in generation.attempts)
+        if not number:
             return "–"
-        number = len(generation.attempts)
         if not generation.failovers:
             return str(number)
         return now_("%(number)d, %(failovers)d to another") % {

@@ -14,11 +14,11 @@ admin.site.register(User, UserAdmin)
 
 @admin.register(Person)
 class PersonAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "user", "tokens_today", "time_zone", "created_at"]
+    list_display = ["__str__", "user", "country", "tokens_today", "time_zone", "created_at"]
     list_filter = [("user", admin.EmptyFieldListFilter), "created_at"]
     list_select_related = ["user"]
     search_fields = ["user__email", "user__username"]
-    fields = ["user", "created_at", "tokens_today", "time_zone"]
+    fields = ["user", "created_at", "country", "tokens_today", "time_zone"]
     readonly_fields = ["tokens_today", "time_zone"]
 
     @admin.display(description=_("tokens today"))

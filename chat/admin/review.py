@@ -5,11 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.conversations import transcript_link
+from chat.admin.rules import rules_url
 from chat.models import Feedback, ReviewStatus, SafetyEvent
 
 REVIEW_FIELDS = ["review_status", "review_note"]
@@ -70,3 +72,6 @@ class SafetyEventAdmin(ReviewAdmin):
         (_("Rules"), {"fields": ["rule_ids", "card", "ruleset_version", "created_at"]}),
         (_("Review"), {"fields": ["review_label", *REVIEW_FIELDS, "reviewed_by", "reviewed_at"]}),
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [rules_url(self), *super().get_urls()]
