@@ -57,6 +57,9 @@ def _merge(guest: Person, account: Person) -> None:
     Message.objects.filter(author=guest).update(author=account)
     guest.conversations.update(owner=account)
     guest.feedback.update(person=account)
+    if guest.country:  # chosen a moment ago, perhaps on a journey
+        account.country = guest.country
+        account.save(update_fields=["country"])
     guest.delete()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.db import IntegrityError
 from django.http import HttpRequest
@@ -12,6 +13,7 @@ from chat import access, limits
 from chat.engine import engine
 from chat.errors import Overloaded, RateLimited
 from chat.models import Generation, Person, StopReason
+from chat.places import place_of
 from chat.quota import QuotaExceeded
 from chat.safeguards import urgent_notices
 from chat.turns import (
@@ -37,6 +39,7 @@ async def ask(request: HttpRequest, message: Ask) -> Turn:
     An answer that is still being written in the same conversation ends where it is: what is asked now may
     not wait for it.
     """
+    message = replace(message, accept_language=request.headers.get("Accept-Language", ""))
     try:
         return await _begin(lambda attempt: _admit(request, message, attempt))
     except IntegrityError:
@@ -94,7 +97,15 @@ def _admit(request: HttpRequest, message: Ask, attempt: int) -> Turn:
             limits.count_message(request, person)
         return open_turn(person, message, alone=attempt < PATIENT_TRIES)
     except (RateLimited, QuotaExceeded) as refusal:
-        cards = urgent_notices(message.message, language=message.language, country=message.country)
+        place = place_of(
+            person,
+            country=message.country,
+            timezone=message.timezone,
+            accept_language=message.accept_language,
+        )
+        cards = urgent_notices(
+            message.message, language=message.language, place=place, profile=message.profile
+        )
         refusal.extra["notices"] = [notice_to_wire(card) for card in cards]
         raise
 

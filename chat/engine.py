@@ -7,6 +7,7 @@ from functools import cached_property
 from django.conf import settings
 
 from chat.checkpoints import paused_among, save_checkpoint
+from chat.second_opinion import Panel, panel
 from streaming.log.base import Log
 from streaming.log.memory import MemoryLog
 from streaming.producer import Producer
@@ -70,6 +71,11 @@ class Engine:
             for name, spec in self.models.items()
         }
 
+    @cached_property
+    def panel(self) -> Panel:
+        """Who is asked for a second opinion on a question."""
+        return panel()
+
     def route(self, model: str) -> Route:
         return self.routes[model]
 
@@ -87,6 +93,7 @@ class Engine:
         await self.drain(0)
         for route in self.routes.values():
             await route.close()
+        await self.panel.close()
         await self.log.close()
 
 

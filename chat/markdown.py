@@ -20,11 +20,13 @@ from markdown_it.rules_inline.balance_pairs import link_pairs
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from safety.rules.links import is_trusted
+
 _BLOCK_TAGS = {"p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "hr"}
 _TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td"}
 TAGS = frozenset(_BLOCK_TAGS | _TABLE_TAGS | {"code", "em", "strong", "s", "a", "br"})
 ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "ol": {"start"}}  # "*": else lang and title
-SCHEMES = frozenset({"http", "https", "mailto", "tel"})
+SCHEMES = frozenset({"http", "https"})
 
 # A page has one h1 and an h2 over each answer. Answers use one or two levels, from any of the first three on.
 _HEADINGS = {"h1": "h3", "h2": "h3"}
@@ -107,7 +109,7 @@ class LiveMarkdown:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.disable(["reference", "html_block", "html_inline"])
-    # Every link is parsed as one; _house_rules then shows those we do not follow as their text.
+    # Every link is parsed as one; _house_rules then shows those to hosts that we do not trust as their text.
     parser.validateLink = lambda url: url is not None  # type: ignore[method-assign]
     parser.core.ruler.after("inline", "house_rules", _house_rules)
     parser.add_render_rule("image", _image_text)
@@ -149,13 +151,10 @@ def _without_bad_links(tokens: Sequence[Token]) -> list[Token]:
     dropping = False  # links do not nest
     for token in tokens:
         if token.type == "link_open":
-            dropping = not _ALLOWED_LINK.match(str(token.attrs.get("href", "")))
+            dropping = not is_trusted(str(token.attrs.get("href", "")))
         if not (dropping and token.type in ("link_open", "link_close")):
             kept.append(token)
     return kept
-
-
-_ALLOWED_LINK = re.compile(rf"(?:{'|'.join(sorted(SCHEMES))}):[^\s]", re.IGNORECASE)
 
 
 def _image_text(

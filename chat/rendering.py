@@ -15,7 +15,10 @@ from django.utils.safestring import SafeString, mark_safe
 from chat.engine import engine
 from chat.markdown import LiveMarkdown, render
 from chat.models import Feedback, Generation, Message, Person, Role, Status
+from chat.safeguards import is_reminder, retold
 from safety.cards import names_a_country
+from safety.cards.places import PageWords, country_names, direction, gives_numbers, page_words
+from safety.verdict import Category
 from streaming import sse
 from streaming.events import Event, Metadata, Notice, Token, Transcript, notice_from_wire
 from streaming.log.base import BATCH, Entry
@@ -35,13 +38,30 @@ class ActionView:
 
 @dataclass(frozen=True, slots=True)
 class NoticeView:
-    """A card. `html` is safe."""
+    """A card. `html` is safe. `words` are what the page says around it, in its language."""
 
     category: str
     severity: str
     html: SafeString
     actions: Sequence[ActionView]
     replaced: bool
+    words: PageWords
+    card: str = ""
+    language: str = ""
+    direction: str = ""
+    discreet: bool = False
+    reminder: bool = False
+    country: "CountryView | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountryView:
+    """Whose numbers a card gives, and the others there are; `code` and `name` are empty if that is open."""
+
+    code: str
+    name: str
+    is_sure: bool
+    choices: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +102,12 @@ class MessageView:
     can_retry: bool = False
     paused_after: int | None = None
     is_paused: bool = False
+    reader_country: str = ""
 
 
-def notice_view(notice: Notice) -> NoticeView:
+def notice_view(notice: Notice, country: str = "") -> NoticeView:
+    """`country` is the one that the reader has chosen, if any: the card gives its numbers."""
+    notice = retold(notice, country)
     return NoticeView(
         category=notice.category,
         severity=notice.severity,
@@ -94,7 +117,20 @@ def notice_view(notice: Notice) -> NoticeView:
             for position, link in enumerate(notice.actions)
         ],
         replaced=notice.replace_from is not None,
+        words=page_words(notice.language),
+        card=notice.card,
+        language=notice.language,
+        direction=direction(notice.language) if notice.language else "",
+        discreet=notice.discreet or notice.category == Category.DOMESTIC_ABUSE,
+        reminder=is_reminder(notice),
+        country=_country_view(notice) if gives_numbers(notice.card) else None,
     )
+
+
+def _country_view(notice: Notice) -> CountryView:
+    choices = country_names(notice.language)
+    name = dict(choices).get(notice.country, notice.country)
+    return CountryView(notice.country, name, bool(name) and not notice.guessed, choices)
 
 
 def message_view(message: Message, person: Person | None) -> MessageView:
@@ -102,6 +138,7 @@ def message_view(message: Message, person: Person | None) -> MessageView:
     if message.role == Role.USER:
         return MessageView(message.uuid, message.role, message.content, message.status, message.created_at)
     generation = message.generation
+    country = person.country if person else ""
     return MessageView(
         uuid=message.uuid,
         role=message.role,
@@ -109,7 +146,7 @@ def message_view(message: Message, person: Person | None) -> MessageView:
         status=message.status,
         created_at=message.created_at,
         html=_safe(render(message.content)),
-        notices=[notice_view(notice_from_wire(fields)) for fields in message.notices],
+        notices=[notice_view(notice_from_wire(fields), country) for fields in message.notices],
         error=_error_view(generation) if generation.error_code else None,
         feedback=next((f for f in message.feedback.all() if person and f.person_id == person.pk), None),
         stream_uuid=generation.stream_uuid,
@@ -119,6 +156,7 @@ def message_view(message: Message, person: Person | None) -> MessageView:
         stop_reason=generation.stop_reason,
         can_retry=message.can_retry,
         paused_after=generation.paused_after,
+        reader_country=country,
     )
 
 
@@ -137,7 +175,7 @@ def _label_of(model: str) -> str:
 
 def with_text_so_far(view: MessageView, said: Transcript) -> MessageView:
     """A running answer as it stands, for a page that cannot wait for the rest of it."""
-    notices = [notice_view(notice) for notice in said.notices]
+    notices = [notice_view(notice, view.reader_country) for notice in said.notices]
     return replace(view, html=_safe(render(said.text)), notices=notices)
 
 
@@ -154,13 +192,15 @@ def _safe(html: str) -> SafeString:
 # --- Frames for htmx ----------------------------------------------------------------------------------------
 
 
-async def html_frames(batches: AsyncGenerator[Sequence[Entry]], answer: UUID) -> AsyncGenerator[bytes]:
+async def html_frames(
+    batches: AsyncGenerator[Sequence[Entry]], answer: UUID, request: HttpRequest, country: str
+) -> AsyncGenerator[bytes]:
     """The answer as HTML that patches the page: first all there is so far, then only what changes.
 
     Starting with all of it makes every connection complete in itself, whatever an earlier one had shown. The
     end is left to `finished_patch`, which shows the saved message.
     """
-    page = _LiveAnswer(answer)
+    page = _LiveAnswer(answer, request, country)
     waiting: list[Entry] = []
     yield PING  # the page learns at once that this network lets a stream through
     async with aclosing(batches):
@@ -175,16 +215,16 @@ async def html_frames(batches: AsyncGenerator[Sequence[Entry]], answer: UUID) ->
             waiting.clear()
 
 
-def patch_so_far(entries: Iterable[Entry], answer: UUID) -> str:
+def patch_so_far(entries: Iterable[Entry], answer: UUID, request: HttpRequest, country: str) -> str:
     """The answer as it stands, as one patch: for a page that asks from time to time."""
-    return _LiveAnswer(answer).patch(event for _seq, event in entries)
+    return _LiveAnswer(answer, request, country).patch(event for _seq, event in entries)
 
 
 class _LiveAnswer:
     """The part of the page that one answer fills, while it grows."""
 
-    def __init__(self, answer: UUID) -> None:
-        self._id = answer
+    def __init__(self, answer: UUID, request: HttpRequest, country: str) -> None:
+        self._id, self._request, self._country = answer, request, country
         self._transcript = Transcript()
         self._markdown = LiveMarkdown()
         self._has_body = False
@@ -209,11 +249,11 @@ class _LiveAnswer:
         return cards + (self._more("".join(new_text)) if new_text else "")
 
     def _cards(self) -> str:
-        cards = (
-            render_to_string("chat/_card.html", {"notice": notice_view(notice)})
-            for notice in self._transcript.notices
-        )
-        return _partial(f"notices-{self._id}", "innerHTML", "".join(cards))
+        """Morphed, so that a card which stands there already is not announced again."""
+        shown = [notice_view(notice, self._country) for notice in self._transcript.notices]
+        context = {"notices": shown, "message": {"uuid": self._id}, "announce": True}
+        cards = render_to_string("chat/_cards.html", context, request=self._request)
+        return _partial(f"notices-{self._id}", "innerMorph", cards)
 
     def _whole_body(self) -> str:
         """Also takes the place of the thinking state, which stays until there is a first word."""

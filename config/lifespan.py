@@ -11,7 +11,10 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import chain
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from types import FrameType
 from typing import IO, Any
 
@@ -27,6 +30,8 @@ from chat.upkeep import Upkeep
 from chat.work import in_thread, unit_of_work
 from safety.check import perform_comprehensive_safety_check
 from safety.guard import OutputGuard
+from safety.rules.output import output_ruleset
+from safety.rules.ruleset import ruleset
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +119,18 @@ def check() -> None:
 
 
 def warm_up() -> None:
-    """Compile the safety rules now, not while the first parent waits."""
+    """Read the safety rules now, not while the first parent waits; compile them beside the first requests."""
     perform_comprehensive_safety_check("Hello")
     OutputGuard().feed("Hello")
+    if settings.SAFETY_WARM_UP:
+        Thread(target=_compile_all, name="safety-warm-up", daemon=True).start()
+
+
+def _compile_all() -> None:
+    """Each sign and each passage of all languages, with a breath after each so that nobody waits for long."""
+    for compile_one in chain(ruleset().to_compile(), output_ruleset(None).to_compile()):
+        compile_one()
+        sleep(0.002)
 
 
 def _drain_on(number: signal.Signals, seconds: float) -> None:

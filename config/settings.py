@@ -201,6 +201,9 @@ RATE_LIMIT_GUEST_MESSAGES = env.rate("RATE_LIMIT_GUEST_MESSAGES", "10/m")
 QUOTA_TOKENS_PER_DAY = env.whole_or_off("QUOTA_TOKENS_PER_DAY", 300_000)
 QUOTA_GUEST_TOKENS_PER_DAY = env.whole_or_off("QUOTA_GUEST_TOKENS_PER_DAY", 100_000)
 WEBSOCKET_MESSAGES = env.rate("WEBSOCKET_MESSAGES", "60/m")
+SAFETY_DIR = Path(given) if (given := env.text("SAFETY_DIR", "")) else None
+SAFETY_CACHE_DIR = Path(env.text("SAFETY_CACHE_DIR", str(STATE_DIR / "safety")))
+SAFETY_WARM_UP = env.flag("SAFETY_WARM_UP", default=True)
 MESSAGE_MAX_CHARS = env.whole("MESSAGE_MAX_CHARS", 8000, least=100)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # django-ratelimit asks for a shared, atomic cache. Redis is one (W001 is about Django's Redis backend being
@@ -251,6 +254,19 @@ BREAKER_FAILURES = env.whole("BREAKER_FAILURES", 5, least=1)
 BREAKER_SECONDS = env.seconds("BREAKER_SECONDS", 30)
 ANSWER_CACHE = env.flag("ANSWER_CACHE")
 ANSWER_CACHE_SECONDS = env.seconds("ANSWER_CACHE_SECONDS", 7 * 24 * 60 * 60)
+
+# --- Second opinions ---------------------------------------------------------------------------------------
+
+SAFETY_ENGINES = env.names("SAFETY_ENGINES")
+SAFETY_DEADLINE = env.whole("SAFETY_DEADLINE_MS", 300, least=1) / 1000
+AZURE_CONTENT_SAFETY_ENDPOINT = env.address("AZURE_CONTENT_SAFETY_ENDPOINT")
+AZURE_CONTENT_SAFETY_KEY = env.text("AZURE_CONTENT_SAFETY_KEY")
+OPENAI_MODERATION_URL = env.address("OPENAI_MODERATION_URL", "https://api.openai.com/v1")
+OPENAI_MODERATION_KEY = env.text("OPENAI_MODERATION_KEY")
+LLAMA_GUARD_URL = env.address("LLAMA_GUARD_URL")
+LLAMA_GUARD_MODEL = env.text("LLAMA_GUARD_MODEL")
+LLAMA_GUARD_KEY = env.text("LLAMA_GUARD_KEY")
+SAFETY_CLASSIFIER = env.text("SAFETY_CLASSIFIER")
 
 # --- Streams ----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from chat.api.schemas import (
     PauseIn,
     PolledOut,
     ProblemOut,
+    ProfileIn,
     ResumedOut,
     StoppedOut,
 )
@@ -22,6 +23,7 @@ from chat.engine import engine
 from chat.errors import AnswerFailed
 from chat.streams import follow, whole
 from chat.turns import Ask, Turn
+from safety.verdict import Profile
 from streaming.events import (
     Error,
     ErrorCode,
@@ -59,7 +61,14 @@ def ask_of(body: ChatIn) -> Ask:
         country=body.country,
         client_message_id=body.clientMessageId,
         timezone=body.timezone,
+        profile=profile_of(body.profile),
     )
+
+
+def profile_of(told: ProfileIn | None) -> Profile | None:
+    if told is None:
+        return None
+    return Profile(told.pregnant, told.pregnancyWeek, told.postpartumDays, tuple(told.childAgesDays))
 
 
 @router.post("/chat/stream", summary="Ask, and stream the answer", openapi_extra=AS_STREAM)

@@ -1,11 +1,11 @@
 """The shapes of bodies and replies, for validation and OpenAPI. Names as on the wire, hence camelCase."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from ninja import Field, Schema
-from pydantic import ConfigDict, StringConstraints, TypeAdapter
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, model_validator
 
 REASON_CHARS = 60
 COMMENT_CHARS = 2000
@@ -13,8 +13,31 @@ REQUEST_ID_CHARS = 64
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no NUL character. A message may hold one: the sanitiser takes it out."""
 
+MOST_CHILD_DAYS = 18 * 366
+
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_upper=True)]
+"""ISO 3166 alpha-2."""
 EventId = Annotated[int, Field(ge=0, lt=2**31)]
 """The id of an event in a stream, or 0 for its beginning."""
+
+
+class ProfileIn(Schema):
+    """What is known of the person, all of it optional: only the safety check reads it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pregnant: bool | None = None
+    pregnancyWeek: Annotated[int, Field(ge=1, le=45)] | None = None
+    postpartumDays: Annotated[int, Field(ge=0, le=3650)] | None = None
+    childAgesDays: list[Annotated[int, Field(ge=0, le=MOST_CHILD_DAYS)]] = Field(
+        default_factory=list, max_length=20
+    )
+
+    @model_validator(mode="after")
+    def _is_of_one_mind(self) -> Self:
+        if self.pregnant is False and self.pregnancyWeek is not None:
+            raise ValueError("pregnancyWeek cannot stand beside pregnant: false")
+        return self
 
 
 class ChatIn(Schema):
@@ -26,11 +49,12 @@ class ChatIn(Schema):
     conversationId: UUID | None = None
     model: str | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_upper=True)] | None = None
+    country: CountryCode | None = None
     clientMessageId: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)] | None = (
         None
     )
     timezone: Annotated[str, StringConstraints(max_length=64, pattern=NO_NUL)] | None = None
+    profile: ProfileIn | None = None
 
 
 class ActionOut(Schema):
@@ -44,6 +68,11 @@ class NoticeOut(Schema):
     content: str
     actions: list[ActionOut]
     replaceFrom: int | None = None
+    card: str | None = None
+    language: str | None = None
+    country: str | None = None
+    guessed: bool | None = None
+    discreet: bool | None = None
 
 
 class UsageOut(Schema):

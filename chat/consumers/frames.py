@@ -10,9 +10,11 @@ import msgspec
 from django.conf import settings
 from pydantic import ValidationError
 
+from chat.api.ai import profile_of
 from chat.api.problems import problem
 from chat.api.schemas import REQUEST_ID_CHARS, Frame, SendFrame, read_frame
 from chat.errors import Invalid, Refusal
+from chat.places import place_of
 from chat.safeguards import urgent_notices
 from streaming.events import notice_to_wire
 
@@ -84,9 +86,13 @@ def problem_message(refusal: Refusal, request_id: str | None = None) -> dict[str
     return fields | {"type": "problem"}
 
 
-def urgent_cards(message: Frame) -> list[dict[str, Any]]:
-    """The cards for what cannot wait, where a message is refused unread."""
+def urgent_cards(message: Frame, accept_language: str = "") -> list[dict[str, Any]]:
+    """The cards for what cannot wait, where a message is refused unread: nobody looks up whose it is."""
     if not isinstance(message, SendFrame):
         return []
-    cards = urgent_notices(message.message, language=message.language, country=message.country)
+    place = place_of(
+        None, country=message.country, timezone=message.timezone, accept_language=accept_language
+    )
+    profile = profile_of(message.profile)
+    cards = urgent_notices(message.message, language=message.language, place=place, profile=profile)
     return [notice_to_wire(card) for card in cards]

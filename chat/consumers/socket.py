@@ -93,6 +93,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         finally:
             _arriving.discard(self)
         self._session_key = request.session.session_key
+        self._accept_language = request.headers.get("Accept-Language", "")
         _open.add(self)
         await self.accept(headers=cookies)
 
@@ -154,7 +155,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise RateLimited(
                 _("That were many messages in a short time. Please wait a little."),
                 retry_after=wait,
-                notices=urgent_cards(message),
+                notices=urgent_cards(message, self._accept_language),
             )
         self._refused = 0
 

@@ -154,6 +154,12 @@ class Generation(models.Model):
     ruleset_version = models.CharField(max_length=80)
     language = models.CharField(max_length=20, blank=True)
     country = models.CharField(max_length=2, blank=True)
+    country_guessed = models.BooleanField(
+        default=False, help_text="From the reader's clock or language; the cards say that it is a guess."
+    )
+    profile = models.JSONField(
+        default=dict, blank=True, help_text="What the request told of the person: read by the safety check."
+    )
     started_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     finish_reason = models.CharField(max_length=20, blank=True)

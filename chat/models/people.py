@@ -33,6 +33,9 @@ class Person(models.Model):
     timezone = models.CharField(
         max_length=64, blank=True, help_text="An IANA name such as Europe/Berlin; empty counts as UTC."
     )
+    country = models.CharField(
+        max_length=2, blank=True, help_text="ISO 3166, as the person chose it: whose numbers the cards give."
+    )
     quota_day = models.DateField(
         null=True, blank=True, editable=False, help_text="The person's own day that quota_tokens counts."
     )

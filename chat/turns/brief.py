@@ -10,7 +10,10 @@ from chat import quota
 from chat.models import Generation
 from chat.reply import Progress
 from chat.safeguards import notice_of_card
-from safety.verdict import Verdict
+from chat.second_opinion import Heard
+from safety.guard import Withheld
+from safety.languages import language_of_rule
+from safety.verdict import Profile, Verdict
 from streaming.events import Metadata, Notice
 from streaming.providers.base import PromptMessage
 
@@ -26,6 +29,8 @@ class Ask:
     country: str | None = None
     client_message_id: str | None = None
     timezone: str | None = None
+    accept_language: str = ""
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Brief:
     text of an earlier answer to the same question. `cache_key` is set where this answer may be one later.
     """
 
+    question_pk: int
     answer_pk: int
     generation_pk: int
     person_pk: int
@@ -43,10 +49,13 @@ class Brief:
     canary: str
     language: str | None
     country: str | None
+    guessed: bool = False
     allowance: quota.Allowance | None = None
     replay: str | None = None
     cache_key: str | None = None
     progress: Progress = field(default_factory=lambda: Progress(monotonic, monotonic()))
+    heard: list[Heard] = field(default_factory=list)
+    """What the second opinions were, once they are in."""
 
     @property
     def answer_tokens(self) -> int:
@@ -56,8 +65,19 @@ class Brief:
             return most
         return min(most, max(1, self.allowance.tokens - quota.prompt_tokens(self.prompt)))
 
-    def notice(self, card: str, *, replace_from: int | None = None) -> Notice:
-        return notice_of_card(card, language=self.language, country=self.country, replace_from=replace_from)
+    def correction(self, withheld: Withheld) -> Notice:
+        """In the language of what was withheld, where nobody said another."""
+        language = language_of_rule(withheld.rule_id)
+        return self.notice(withheld.card, language=language, replace_from=withheld.sentence)
+
+    def notice(self, card: str, *, language: str | None = None, replace_from: int | None = None) -> Notice:
+        return notice_of_card(
+            card,
+            language=self.language or language,
+            country=self.country,
+            guessed=self.guessed,
+            replace_from=replace_from,
+        )
 
 
 @dataclass(frozen=True, slots=True)

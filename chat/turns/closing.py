@@ -8,9 +8,9 @@ from django.utils import timezone
 from chat import answer_cache, quota
 from chat.engine import engine
 from chat.errors import as_event
-from chat.models import Generation, Message, Status, StopReason
-from chat.reply import Progress
+from chat.models import Generation, Message, SafetyEvent, Status, StopReason
 from chat.safeguards import answer_event
+from chat.second_opinion import opinion_events
 from chat.statements import update
 from chat.turns.brief import Brief
 from streaming.events import (
@@ -76,7 +76,7 @@ def close_turn(brief: Brief, transcript: Transcript, end: End) -> bool:
     usage, is_estimate = _usage(brief, transcript)
     ended = {
         **ending_fields(transcript, end.error),
-        **_measured(progress, transcript),
+        **_measured(brief, transcript),
         **_charged(brief, usage, is_estimate),
         "stop_reason": _stop_reason(end),
         "lost_readers": end.lost_readers,
@@ -87,6 +87,8 @@ def close_turn(brief: Brief, transcript: Transcript, end: End) -> bool:
         quota.settle(brief.person_pk, brief.allowance.tokens, used, brief.allowance.day)
     if withheld := progress.withheld:
         answer_event(brief.answer_pk, withheld, brief.verdict.ruleset_version).save()
+    if events := opinion_events(brief.question_pk, brief.verdict, brief.heard):
+        SafetyEvent.objects.bulk_create(events)
     if brief.cache_key:
         answer_cache.keep(brief.generation_pk, brief.cache_key, transcript)
     return True
@@ -122,7 +124,8 @@ def ending_fields(transcript: Transcript, error: ProviderError | None) -> dict[s
     return fields
 
 
-def _measured(progress: Progress, transcript: Transcript) -> dict[str, Any]:
+def _measured(brief: Brief, transcript: Transcript) -> dict[str, Any]:
+    progress = brief.progress
     told = transcript.closing.timing if transcript.closing else None
     timing, gaps, trace = told or progress.timing(), progress.gaps(), progress.trace
     return {
@@ -132,7 +135,7 @@ def _measured(progress: Progress, transcript: Transcript) -> dict[str, Any]:
         "gap_p50_ms": gaps and gaps.p50,
         "gap_p95_ms": gaps and gaps.p95,
         "deployment": trace.deployment,
-        "attempts": [asdict(attempt) for attempt in trace.attempts],
+        "attempts": [*(asdict(attempt) for attempt in trace.attempts), *(h.attempt for h in brief.heard)],
         "retries": trace.retries,
         "failovers": trace.failovers,
     }

@@ -1,7 +1,7 @@
 """Opening a turn: question and empty answer saved, the question judged, the prompt prepared. Sync."""
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.utils import timezone
@@ -13,23 +13,37 @@ from chat.engine import engine
 from chat.errors import Conflict, Invalid
 from chat.models import Conversation, Generation, Message, Person, Role, SafetyEvent, Status
 from chat.models.conversation import TITLE_CHARS
+from chat.places import Place, place_of
 from chat.prompts import SystemPrompt, system_prompt
 from chat.safeguards import (
     judge,
     open_emergency,
+    profile_fields,
+    profile_of,
     question_events,
     sanitize_message,
 )
 from chat.statements import exists, insert
 from chat.turns.brief import Ask, Brief, Turn, turn_of
+from safety.cards import card
+from safety.languages import language_of
 from safety.sanitize import SanitizedText, sanitize_input
-from safety.verdict import Action, Verdict
+from safety.verdict import Action, Profile, Verdict
 from streaming.providers.base import PromptMessage
 
 HISTORY_EXCHANGES = 40
 """At most; the token budget usually ends sooner."""
 LEAST_ANSWER = 20
 """Tokens. With fewer left for the day, a question is not answered any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """For whom a question is judged and answered; `language` is empty where nobody said one."""
+
+    language: str
+    place: Place
+    profile: Profile | None
 
 
 class StillAnswering(Exception):
@@ -63,9 +77,9 @@ def open_turn(person: Person, ask: Ask, *, alone: bool = True) -> Turn:
     _note_timezone(person, ask.timezone)  # after the conversation, which others lock first, too
     is_first = ask.conversation is None
     model = ask.model or engine().default_model
-    return _add_answer(
-        person, question, text, model, ask.language or "", ask.country or "", is_first=is_first
-    )
+    place = place_of(person, country=ask.country, timezone=ask.timezone, accept_language=ask.accept_language)
+    reader = _Reader(ask.language or "", place, ask.profile)
+    return _add_answer(person, question, text, model, reader, is_first=is_first)
 
 
 def repeated_turn(person: Person, ask: Ask) -> Turn | None:
@@ -101,7 +115,15 @@ def reopen_turn(person: Person, answer_uuid: uuid.UUID, *, alone: bool = True) -
         _check_nothing_running(old.conversation)
     text, before = sanitize_input(question.content), old.generation
     model = before.model if before.model in engine().models else engine().default_model
-    return _add_answer(person, question, text, model, before.language, before.country)
+    return _add_answer(person, question, text, model, _reader_before(person, before))
+
+
+def _reader_before(person: Person, before: Generation) -> "_Reader":
+    """As the earlier try had them; but a country that the person has chosen since ends all guessing."""
+    place = Place(before.country, before.country_guessed)
+    if person.country and (place.guessed or not place.country):
+        place = Place(person.country)
+    return _Reader(before.language, place, profile_of(before.profile))
 
 
 def _check_model(model: str | None) -> None:
@@ -151,14 +173,17 @@ def _add_answer(
     question: Message,
     text: SanitizedText,
     model: str,
-    language: str,
-    country: str,
+    reader: _Reader,
     *,
     is_first: bool = False,
 ) -> Turn:
     """`is_first` spares the look at what was said before, where nothing was."""
     opened = None if is_first else open_emergency(question)
-    verdict = judge(text, opened, language=language, country=country)
+    country = reader.place.country
+    verdict = judge(text, opened, language=reader.language, country=country, profile=reader.profile)
+    language = reader.language or _language_of(question, text, verdict)
+    if is_first and any(card(name).discreet for name in verdict.cards):
+        _leave_untitled(question.conversation)
     system = system_prompt(verdict)
     history = [] if is_first else _history(question)
     prompt = build_prompt(system.text, history, question.content, budget=settings.CONTEXT_TOKENS)
@@ -181,6 +206,8 @@ def _add_answer(
         ruleset_version=verdict.ruleset_version,
         language=language,
         country=country,
+        country_guessed=reader.place.guessed,
+        profile=profile_fields(reader.profile),
         cached=replay is not None,
         prompt_tokens=quota.prompt_tokens(prompt) if asks_model else None,
         reserved_tokens=(allowance and allowance.tokens) or 0,
@@ -189,6 +216,7 @@ def _add_answer(
     if events := question_events(question, verdict):
         SafetyEvent.objects.bulk_create(events)
     brief = Brief(
+        question_pk=question.pk,
         answer_pk=answer.pk,
         generation_pk=generation.pk,
         person_pk=person.pk,
@@ -198,11 +226,30 @@ def _add_answer(
         canary=system.canary,
         language=language or None,
         country=country or None,
+        guessed=reader.place.guessed,
         allowance=allowance,
         replay=replay.text if replay else None,
         cache_key=None if replay else cache_key,
     )
     return replace(turn_of(generation), brief=brief)
+
+
+def _leave_untitled(conversation: Conversation) -> None:
+    """The list of conversations, the tab and the browser's history tell nobody what was asked."""
+    conversation.title = ""
+    conversation.save(update_fields=["title"])
+
+
+def _language_of(question: Message, text: SanitizedText, verdict: Verdict) -> str:
+    """The language of the gravest rule that fired; of a card that is carried on, the one it came in."""
+    if found := language_of(verdict.findings, text.display):
+        return found
+    if not verdict.cards:
+        return ""
+    earlier = Generation.objects.filter(
+        message__conversation=question.conversation_id, message__pk__lt=question.pk
+    )
+    return earlier.exclude(language="").order_by("-pk").values_list("language", flat=True).first() or ""
 
 
 def _cache_key(

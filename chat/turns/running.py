@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from time import monotonic
 
 from django.conf import settings
@@ -13,11 +14,13 @@ from chat.engine import engine
 from chat.models import StopReason
 from chat.reply import Plan, refusal, reply
 from chat.safeguards import CRISIS_CARD, question_notices
+from chat.second_opinion import after_opinions
 from chat.turns.brief import Brief, Turn
 from chat.turns.closing import close_turn, closing_events
 from chat.turns.recovery import sweep
 from chat.work import unit_of_work
 from safety.guard import OutputGuard
+from safety.remote.language import language_of_text
 from safety.verdict import Action
 from streaming.coalesce import coalesce
 from streaming.events import ErrorCode, Event, FinishReason, Transcript, Usage
@@ -49,8 +52,8 @@ async def run_turn(turn: Turn) -> None:
 
 
 def _answer(turn: Turn, brief: Brief) -> AsyncGenerator[Event]:
-    cards = question_notices(brief.verdict, language=brief.language, country=brief.country)
-    plan = Plan(turn.opening(), cards)
+    cards = partial(question_notices, country=brief.country, guessed=brief.guessed)
+    plan = Plan(turn.opening(), cards(brief.verdict, language=brief.language))
     if brief.verdict.action in (Action.CARD_ONLY, Action.BLOCK):
         return refusal(plan, brief.progress)
     words = coalesce(
@@ -62,13 +65,24 @@ def _answer(turn: Turn, brief: Brief) -> AsyncGenerator[Event]:
         # What the guard holds at the beginning must not wait for more than the guard does.
         hurried=lambda: not brief.progress.released,
     )
-    return reply(
+    events = reply(
         plan,
         words,
         guard=OutputGuard(language=brief.language, country=brief.country, canary=brief.canary),
         progress=brief.progress,
-        correction=lambda withheld: brief.notice(withheld.card, replace_from=withheld.sentence),
-        crisis=lambda: brief.notice(CRISIS_CARD),
+        correction=brief.correction,
+        crisis=lambda: brief.notice(CRISIS_CARD, language=language_of_text(brief.verdict.masked_text)),
+    )
+    if engine().panel.is_empty or brief.replay is not None:
+        return events
+    return after_opinions(
+        events,
+        engine().panel,
+        brief.verdict,
+        shown=plan.notices,
+        cards=partial(cards, language=brief.language or language_of_text(brief.verdict.masked_text)),
+        progress=brief.progress,
+        heard=brief.heard,
     )
 
 

@@ -32,12 +32,23 @@ GATHER = 0.5
 @kindly
 async def stream(request: HttpRequest, stream_uuid: uuid.UUID) -> HttpResponseBase:
     """An answer as it is being written, for as long as the page reads it."""
-    generation = await doors.find_stream(request, stream_uuid)
-    return StreamResponse(_frames(request, generation.stream_uuid, generation.message.uuid))
+    generation, country = await _found(request, stream_uuid)
+    return StreamResponse(_frames(request, generation.stream_uuid, generation.message.uuid, country))
 
 
-async def _frames(request: HttpRequest, stream_uuid: uuid.UUID, answer: uuid.UUID) -> AsyncGenerator[bytes]:
-    async with aclosing(html_frames(follow(stream_uuid), answer)) as frames:
+async def _found(request: HttpRequest, stream_uuid: uuid.UUID) -> tuple[Generation, str]:
+    """The generation behind a stream, and the country that its reader has chosen. Raises `NotFound`."""
+
+    def find(person: Person | None) -> tuple[Generation, str]:
+        return access.generation(person, stream_uuid), person.country if person else ""
+
+    return await doors.with_visitor(request, find)
+
+
+async def _frames(
+    request: HttpRequest, stream_uuid: uuid.UUID, answer: uuid.UUID, country: str
+) -> AsyncGenerator[bytes]:
+    async with aclosing(html_frames(follow(stream_uuid), answer, request, country)) as frames:
         async for frame in frames:
             yield frame
     with suppress(NotFound):  # deleted meanwhile, in another tab
@@ -57,15 +68,15 @@ async def poll(request: HttpRequest, stream_uuid: uuid.UUID) -> HttpResponseBase
 
     A comment with the id of its last event stands before it. Empty where nothing came within `wait` seconds.
     """
-    generation = await doors.find_stream(request, stream_uuid)
+    generation, country = await _found(request, stream_uuid)
     after, wait = number(request.GET.get("after")), number(request.GET.get("wait"))
     # One chunk, and yet a stream: it waits as cheaply as one.
-    chunks = _polled(request, generation, after, min(float(wait), LONGEST_WAIT))
+    chunks = _polled(request, generation, country, after, min(float(wait), LONGEST_WAIT))
     return StreamResponse(chunks, content_type="text/html; charset=utf-8", padded=pad_json)
 
 
 async def _polled(
-    request: HttpRequest, generation: Generation, after: int, seconds: float
+    request: HttpRequest, generation: Generation, country: str, after: int, seconds: float
 ) -> AsyncGenerator[bytes]:
     answer = generation.message.uuid
     entries = await _beyond(generation.stream_uuid, after, seconds)
@@ -73,7 +84,8 @@ async def _polled(
         with suppress(NotFound):  # deleted meanwhile: the page learns it when it asks again
             yield (await _finished(request, answer)).encode()
     elif entries:
-        yield f"<!-- {entries[-1][0]} -->{patch_so_far(entries, answer)}".encode()
+        patch = patch_so_far(entries, answer, request, country)
+        yield f"<!-- {entries[-1][0]} -->{patch}".encode()
 
 
 async def _beyond(stream_uuid: uuid.UUID, after: int, seconds: float) -> Sequence[Entry]:

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from chat.web import controls, following, page, sending
+from chat.web import controls, countries, following, page, sending
 
 app_name = "chat"
 urlpatterns = [
     path("", page.home, name="home"),
     path("send", sending.send, name="send"),
+    path("country", countries.choose, name="country"),
     path("c/<uuid:conversation_uuid>/", page.conversation, name="conversation"),
     path("c/<uuid:conversation_uuid>/delete", controls.delete, name="delete"),
     path("streams/<uuid:stream_uuid>", following.stream, name="stream"),

@@ -11,7 +11,8 @@ document.addEventListener("click", async (event) => {
   const leave = event.target.closest("[data-leave]");
   if (leave) {
     event.preventDefault();
-    document.body.hidden = true;
+    document.body.hidden = true; // at once, however slow the network is
+    document.title = "";
     location.replace(leave.href);
   }
 });

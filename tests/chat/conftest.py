@@ -7,11 +7,21 @@ import pytest
 from django.core.cache import cache
 from django.test import AsyncClient
 
+from safety.check import perform_comprehensive_safety_check
+from safety.output import guarded
 from streaming.providers.catalogue import ModelSpec
 from tests.chat.scripted import LULLABY, Scripted
 from tests.conftest import async_client_of
 
 MODEL = ModelSpec("", "", 128_000, Decimal("0.50"), Decimal("2"), (), currency="USD", default=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_read():
+    """Before anything waits for an answer: read cold, all rules take longer than PATIENCE."""
+    perform_comprehensive_safety_check("my baby is not breathing")
+    for country in (None, "US", "GB", "AT"):
+        guarded("You can give your baby honey. Call 112.", country=country)
 
 
 @pytest.fixture(autouse=True)

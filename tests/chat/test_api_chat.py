@@ -96,12 +96,15 @@ async def test_refusal_is_a_stream_with_a_card_and_no_text(says, alice_client):
     stream = await ask(alice_client, CRISIS, country="GB")
     assert stream.types == ["metadata", "notice", "metadata", "done"]
     notice, closing = stream.events[1:3]
-    assert sorted(notice) == ["actions", "category", "content", "severity", "type"]
+    assert {name: notice[name] for name in ("card", "language", "country")} == {
+        "card": "self_harm_crisis",
+        "language": "en",
+        "country": "GB",
+    }
+    assert "guessed" not in notice
     assert (notice["category"], notice["severity"]) == ("self_harm", "emergency")
-    assert notice["actions"] == [
-        {"label": "Call Samaritans, 116 123", "href": "tel:116123"},
-        {"label": "Call 999", "href": "tel:999"},
-    ]
+    assert notice["actions"][0] == {"label": "Call Samaritans, 116 123", "href": "tel:116123"}
+    assert notice["actions"][-1] == {"label": "Call 999", "href": "tel:999"}
     assert (closing["finishReason"], "usage" in closing) == ("refused", False)
 
 
@@ -224,7 +227,9 @@ async def test_country_chooses_the_numbers(country, href, says, alice_client):
 
 async def test_without_a_country_the_card_names_it_at_each_number(says, alice_client):
     notice = (await ask(alice_client, CRISIS)).events[1]
-    assert [action["href"] for action in notice["actions"]] == ["tel:988", "tel:116123"]
+    labels = [action["label"] for action in notice["actions"]]
+    assert len(labels) > 2
+    assert all(": " in label for label in labels)
 
 
 # --- Refused before any answer ------------------------------------------------------------------------------

@@ -340,7 +340,7 @@ async def test_failed_and_refused_messages_have_this_shape(says, alice, alice_cl
     )
     assert (refused["status"], refused["finishReason"], "error" in refused) == ("refused", "refused", False)
     (notice,) = refused["notices"]
-    assert sorted(notice) == ["actions", "category", "content", "severity"]
+    assert sorted(notice) == ["actions", "card", "category", "content", "language", "severity"]
     assert b"secret" not in response.content
 
 

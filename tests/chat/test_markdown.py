@@ -27,8 +27,12 @@ def live(text):
         ("<b onclick=x>b</b>", "<p>&lt;b onclick=x&gt;b&lt;/b&gt;</p>\n"),
         ("[a](javascript:alert(1)) [b](/c) [d](data:x,y)", "<p>a b d</p>\n"),
         (
-            '[a](https://x.org "t")',
-            '<p><a href="https://x.org" target="_blank" rel="noopener noreferrer nofollow">a</a></p>\n',
+            '[a](https://nhs.uk "t")',
+            '<p><a href="https://nhs.uk" target="_blank" rel="noopener noreferrer nofollow">a</a></p>\n',
+        ),
+        (
+            "[a](https://x.org) <https://x.org> <tel:999> <a@nhs.uk>",
+            "<p>a https://x.org tel:999 a@nhs.uk</p>\n",
         ),
         ("[a]\n\n[a]: http://x.org", "<p>[a]</p>\n<p>[a]: http://x.org</p>\n"),
     ],

@@ -29,7 +29,12 @@ async def test_an_account_sees_what_is_left(alice, alice_client, settings):
     await in_thread(Person.objects.filter(pk=alice.pk).update, quota_day=today.date(), quota_tokens=300)
     told = (await alice_client.get(ME)).json()
     resets_at = datetime.fromisoformat(told["quota"].pop("resetsAt"))
-    assert told == {"guest": False, "timezone": "UTC", "quota": {"limit": 1000, "used": 300, "left": 700}}
+    assert told == {
+        "guest": False,
+        "country": "",
+        "timezone": "UTC",
+        "quota": {"limit": 1000, "used": 300, "left": 700},
+    }
     assert resets_at == midnight(today)
 
 
@@ -38,7 +43,12 @@ async def test_a_guest_has_a_limit_before_anything_is_kept_of_them(guest_client,
     response = await guest_client.get(ME)
     told = response.json()
     told["quota"].pop("resetsAt")
-    assert told == {"guest": True, "timezone": "UTC", "quota": {"limit": 100, "used": 0, "left": 100}}
+    assert told == {
+        "guest": True,
+        "country": "",
+        "timezone": "UTC",
+        "quota": {"limit": 100, "used": 0, "left": 100},
+    }
     assert await in_thread(Person.objects.count) == 0
     assert response.cookies["sessionid"].value
 
@@ -46,7 +56,8 @@ async def test_a_guest_has_a_limit_before_anything_is_kept_of_them(guest_client,
 async def test_without_a_limit_there_is_no_quota(alice_client, guest_client, settings):
     settings.QUOTA_TOKENS_PER_DAY = settings.QUOTA_GUEST_TOKENS_PER_DAY = None
     for client, guest in ((alice_client, False), (guest_client, True)):
-        assert (await client.get(ME)).json() == {"guest": guest, "timezone": "UTC", "quota": None}
+        told = (await client.get(ME)).json()
+        assert told == {"guest": guest, "country": "", "timezone": "UTC", "quota": None}
 
 
 async def test_nobody_is_told_where_guests_are_off(guest_client, settings):
@@ -79,7 +90,15 @@ async def test_an_unknown_time_zone_is_refused_with_what_to_do(name, alice, alic
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"timezone": None}, {"timezone": "UTC", "quota": 5}, {"timezone": "x" * 65}]
+    "body",
+    [
+        {},
+        {"timezone": None},
+        {"timezone": "UTC", "quota": 5},
+        {"timezone": "x" * 65},
+        {"country": "Germany"},
+        {"country": "D1"},
+    ],
 )
 async def test_a_wrong_body_is_refused(body, alice_client):
     response = await change(alice_client, **body)

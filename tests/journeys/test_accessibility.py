@@ -72,6 +72,12 @@ def urgent(page, product, gated):
     expect(page.locator(".card").first).to_be_visible(timeout=10_000)
 
 
+def discreet(page, product, gated):
+    page.goto(product.url)
+    ask(page, "my husband hits me and I am scared of him")
+    expect(page.locator(".card .leave")).to_be_visible(timeout=10_000)
+
+
 def failed(page, product, gated):
     page.goto(product.url)
     ask(page, "What helps with colic? [[simulate 503]]")
@@ -112,7 +118,7 @@ def wrong_password(page, product, gated):
     expect(page.locator("[role=alert], .errorlist, .problem").first).to_be_visible()
 
 
-CHAT = [empty, answered, streaming, paused, superseded, urgent, failed, corrected, limited]
+CHAT = [empty, answered, streaming, paused, superseded, urgent, discreet, failed, corrected, limited]
 OTHERS = {
     "welcome": welcome,
     "login": at("/accounts/login/"),

@@ -131,14 +131,25 @@ def test_dropped_network_is_told_and_overcome(page, context, product):
     assert page.locator(".prose").inner_text() == streamed
 
 
+COUNT_ALERTS = """() => {
+  window.alerts = 0;
+  const alert = "[role=alert]";
+  const count = (node) => node.matches?.(alert) + (node.querySelectorAll?.(alert).length ?? 0);
+  new MutationObserver((records) => {
+    for (const record of records) for (const node of record.addedNodes) window.alerts += count(node) || 0;
+  }).observe(document.querySelector("#log"), { childList: true, subtree: true });
+}"""
+
+
 def test_urgent_card_comes_first_with_a_number_to_tap(home, shot, request):
+    home.evaluate(COUNT_ALERTS)
     ask(home, "baby won't wake to feed and his lips look blue")
     card = home.locator(".card").first
     expect(card).to_be_visible(timeout=10_000)
-    expect(card).to_have_attribute("role", "alert")
     assert card.locator("a").first.get_attribute("href").startswith("tel:")
     shot(f"urgent-{request.node.callspec.id}")
     wait_until_done(home)
+    assert home.evaluate("window.alerts") == home.locator('.card[data-severity="emergency"]').count() > 0
 
 
 def test_unsafe_answer_is_withdrawn_and_corrected(page, product, console, shot):

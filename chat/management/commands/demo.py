@@ -44,6 +44,7 @@ class Command(BaseCommand):
                 environment["AZURE_OPENAI_ENDPOINT"] = stack.enter_context(_simulator())
                 environment["AZURE_OPENAI_API_KEY"] = "simulator"
                 environment["AZURE_OPENAI_DEPLOYMENT"] = environment["MODEL_LABEL"] = "simulator"
+                _simulate_engines(environment)
             if host not in LOOPBACK:  # asked to serve a network, it must answer to the names it has there
                 environment.setdefault("ALLOWED_HOSTS", "*")
             self._tell_addresses(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", environment)
@@ -75,6 +76,24 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _is_simulated(environment: dict[str, str]) -> bool:
     return environment.get("AZURE_OPENAI_API_KEY") == "simulator"
+
+
+def _simulate_engines(environment: dict[str, str]) -> None:
+    """Second opinions come from the simulator, too, where nobody says from whom else."""
+    simulator = environment["AZURE_OPENAI_ENDPOINT"]
+    if not settings.AZURE_CONTENT_SAFETY_KEY:
+        environment |= {
+            "AZURE_CONTENT_SAFETY_ENDPOINT": simulator,
+            "AZURE_CONTENT_SAFETY_KEY": "simulator",
+        }
+    if not settings.OPENAI_MODERATION_KEY:
+        environment |= {"OPENAI_MODERATION_URL": f"{simulator}/v1", "OPENAI_MODERATION_KEY": "simulator"}
+    if not settings.LLAMA_GUARD_URL:
+        environment |= {
+            "LLAMA_GUARD_URL": f"{simulator}/v1",
+            "LLAMA_GUARD_MODEL": "llama-guard3",
+            "LLAMA_GUARD_KEY": "simulator",
+        }
 
 
 def _make_admin() -> None:
