@@ -175,7 +175,7 @@ def test_five_hundred_cut_answers_are_each_read_to_the_letter(cluster):
     started = cluster.simulator.stats()["started"]
     cookies = [cookie_of(cluster.guest()) for _ in range(PEOPLE)]
     urls = [worker.url for worker in cluster.workers]
-    with scissors(urls, seed=SEED, least=300, most=2500) as network:
+    with scissors(urls, seed=SEED, least=300, most=2000) as network:
         readings = asyncio.run(read_all(network.url, cookies))
         assert network.cuts > 2 * STREAMS
     assert [fold(reading.events).text for reading in readings] == [whole[one.tokens] for one in readings]
