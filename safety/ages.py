@@ -10,7 +10,7 @@ from functools import cache
 import re2
 import regex
 
-from safety.rules.lexicon import Lexicon
+from safety.rules.lexicon import Lexicon, quiet_options
 from safety.rules.loader import load_rules
 from safety.views import fold_pattern
 
@@ -53,14 +53,7 @@ def _loose(source: str) -> str:
     )
 
 
-def _quiet() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    return options
-
-
-_QUIET = _quiet()
+_QUIET = quiet_options()
 _GROUP = regex.compile(r"\(\?P<\w+>")
 _WORD_LETTER, _LETTERS = regex.compile(r"\[(?:\\.|[^\]\\])*\]|\\w"), r"\pL\pM\pN_"
 _LOOK_AROUND = regex.compile(r"\(\?<?[=!](?<inside>(?:\\.|\[(?:\\.|[^\]\\])*\]|[^()\[\\]|\((?&inside)\))*)\)")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import re2
 import regex
 
-from safety.rules.lexicon import Lexicon
+from safety.rules.lexicon import Lexicon, quiet_options
 
 REACH = 300  # a clause is never read further than this on either side, so long texts stay linear
 AROUND = 40  # characters beside a sentence that an idiom or a question mark may stand in
@@ -62,14 +62,7 @@ def _is_letter(char: str) -> bool:
     return char.isalnum() or unicodedata.category(char)[0] == "M"
 
 
-def _quiet() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    return options
-
-
-_QUIET = _quiet()
+_QUIET = quiet_options()
 _LOOKS_AROUND, _BOUND = regex.compile(r"\(\?<?[=!]"), regex.compile(r"\\G|(?<!\\)\$")
 
 

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import re2
+
 from safety.views import fold_pattern
 
 _MARKS = ("#", "\\[", "\\]", ":", "?:", "🔓", "🔒")  # a border beside these is no word border
@@ -28,6 +30,14 @@ _BORDERS = {
     "none": ("", ""),
 }
 _LOOKAROUNDS = {"latin": (r"\b", r"\b"), "letters": (r"(?<![\w])", r"(?![\w])"), "none": ("", "")}
+
+
+def quiet_options() -> re2.Options:
+    """For patterns of which only the place matters; what is wrong with one is raised, not printed."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    return options
 
 
 class UnknownSlot(KeyError):

@@ -9,7 +9,7 @@ import regex
 
 from safety.clauses import REACH
 from safety.rules.index import Needs, WordIndex
-from safety.rules.lexicon import Lexicon
+from safety.rules.lexicon import Lexicon, quiet_options
 
 WINDOW = 400
 """Characters read at once of a sentence without an end."""
@@ -20,9 +20,7 @@ _BORDER = frozenset(b" \t\n.,;:!?-'\"()")
 
 
 def _options() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
+    options = quiet_options()
     options.max_mem = 64 << 20  # of one pattern; it is taken only as far as texts ask for it
     return options
 
