@@ -78,10 +78,26 @@ def conversation(owner: Person | None, conversation_uuid: uuid.UUID) -> Conversa
     return found
 
 
+def message(owner: Person | None, message_uuid: uuid.UUID) -> Message:
+    """A message in one of this person's conversations. Raises `NotFound`."""
+    found = (
+        Message.objects.filter(uuid=message_uuid, conversation__in=conversations(owner)) if owner else None
+    )
+    first = found.select_related("conversation").first() if found is not None else None
+    if first is None:
+        raise not_found()
+    return first
+
+
 def answer(owner: Person | None, message_uuid: uuid.UUID) -> Message:
     """An answer in one of this person's conversations. Raises `NotFound`."""
     found = (
-        Message.objects.filter(uuid=message_uuid, conversation__owner=owner, generation__isnull=False)
+        Message.objects.filter(
+            uuid=message_uuid,
+            conversation__owner=owner,
+            conversation__deleted_at=None,
+            generation__isnull=False,
+        )
         .select_related("conversation", "question", "generation")
         .first()
         if owner
@@ -95,7 +111,11 @@ def answer(owner: Person | None, message_uuid: uuid.UUID) -> Message:
 def generation(owner: Person | None, stream_uuid: uuid.UUID) -> Generation:
     """The generation behind a stream, with its message and conversation. Raises `NotFound`."""
     found = (
-        Generation.objects.filter(stream_uuid=stream_uuid, message__conversation__owner=owner)
+        Generation.objects.filter(
+            stream_uuid=stream_uuid,
+            message__conversation__owner=owner,
+            message__conversation__deleted_at=None,
+        )
         .select_related("message__conversation", "message__question")
         .first()
         if owner

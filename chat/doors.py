@@ -49,14 +49,14 @@ async def ask(request: HttpRequest, message: Ask) -> Turn:
         return await _begin(lambda attempt: _admit(request, message, attempt))
 
 
-async def ask_again(request: HttpRequest, answer: uuid.UUID) -> Turn:
-    """Have a question answered once more. Raises a `Refusal`."""
+async def ask_again(request: HttpRequest, answer: uuid.UUID, model: str | None = None) -> Turn:
+    """Have a question answered once more, by another model if one is named. Raises a `Refusal`."""
 
     def admit(attempt: int) -> Turn:
         person = access.person(request)
         if attempt == 0:
             limits.count_message(request, person)
-        return reopen_turn(person, answer, alone=attempt < PATIENT_TRIES)
+        return reopen_turn(person, answer, model=model, alone=attempt < PATIENT_TRIES)
 
     return await _begin(admit)
 

@@ -6,10 +6,13 @@ from chat.models.conversation import (
     Generation,
     Message,
     Role,
+    Share,
     Status,
     StopReason,
+    Summary,
 )
-from chat.models.people import Person, User
+from chat.models.people import Child, Consent, Feeding, Person, Reading, Suggestion, Tone, User
+from chat.models.prompts import Prompt
 from chat.models.review import Feedback, Rating, ReviewStatus, SafetyEvent
 from chat.models.server import Worker
 from chat.models.usage import AnswerStatistics, CachedAnswer
@@ -18,17 +21,26 @@ __all__ = [
     "AnswerStatistics",
     "CachedAnswer",
     "Checkpoint",
+    "Child",
+    "Consent",
     "Conversation",
     "Feedback",
+    "Feeding",
     "Generation",
     "Message",
     "Person",
+    "Prompt",
     "Rating",
+    "Reading",
     "ReviewStatus",
     "Role",
     "SafetyEvent",
+    "Share",
     "Status",
     "StopReason",
+    "Suggestion",
+    "Summary",
+    "Tone",
     "User",
     "Worker",
 ]

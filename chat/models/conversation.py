@@ -17,8 +17,8 @@ TITLE_CHARS = 80
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def of(self, person: "Person") -> "ConversationQuerySet":
-        """This person's, the most recently used first."""
-        return self.filter(owner=person).order_by("-updated_at", "-pk")
+        """This person's, the most recently used first; without those that were deleted a moment ago."""
+        return self.filter(owner=person, deleted_at=None).order_by("-updated_at", "-pk")
 
     def counted(self) -> "ConversationQuerySet":
         """Each with `message_count`."""
@@ -34,8 +34,19 @@ class Conversation(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey("chat.Person", on_delete=models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=TITLE_CHARS)
+    is_named = models.BooleanField(
+        default=False,
+        help_text="The person chose the title, or none may show: it is not made from the content.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField()
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="Gone for its person, who may still undo it; then removed."
+    )
+    uses_profile = models.BooleanField(
+        default=True, help_text="The answers may know the person's profile, as far as there is one."
+    )
 
     objects = ConversationQuerySet.as_manager()
 
@@ -43,6 +54,10 @@ class Conversation(models.Model):
         indexes = [
             # The list beside the chat, and its cursor: one person's, newest first.
             models.Index(fields=["owner", "-updated_at", "-id"], name="conversation_list"),
+            # The ones whose time for an undo is over, to be removed.
+            models.Index(
+                fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="conversation_deleted"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -52,6 +67,38 @@ class Conversation(models.Model):
         """The streams of the answers that are being written in it: usually none, at most one for long."""
         unfinished = Generation.objects.filter(message__conversation=self, ended_at=None)
         return list(unfinished.values_list("stream_uuid", flat=True))
+
+
+class Share(models.Model):
+    """A conversation that anybody who has the link may read, as it stood when it was shared: the branch that
+    ends with `leaf`. Revoked by being deleted.
+    """
+
+    conversation = models.OneToOneField(Conversation, on_delete=models.CASCADE, related_name="share")
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    leaf = models.ForeignKey("chat.Message", on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} until {self.leaf_id}"
+
+
+class Summary(models.Model):
+    """What was said in a conversation up to `until`, in the model's words: made once, and kept."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="summaries")
+    until = models.OneToOneField("chat.Message", on_delete=models.CASCADE, related_name="summary")
+    text = models.TextField()
+    model = models.CharField(max_length=100)
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "summaries"
+
+    def __str__(self) -> str:
+        return self.text[:60]
 
 
 class Role(models.TextChoices):
@@ -74,24 +121,28 @@ RETRYABLE = (Status.FAILED, Status.INTERRUPTED, Status.STOPPED, Status.REFUSED)
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    def current(self) -> "MessageQuerySet":
-        """Without the answers that a later try at the same question replaced; oldest first."""
-        newer = Message.objects.filter(question=OuterRef("question"), pk__gt=OuterRef("pk"))
-        return self.exclude(Exists(newer)).order_by("pk")
+    def shown(self) -> "MessageQuerySet":
+        """The branch that the person has chosen, without the other versions of it; oldest first."""
+        return self.filter(is_shown=True).order_by("pk")
 
     def said_before(self, question: "Message") -> "MessageQuerySet":
         """Answers before this question that said something, latest first, each with its own question."""
         said = self.filter(
             conversation=question.conversation,
             role=Role.ASSISTANT,
+            is_shown=True,
             pk__lt=question.pk,
             status__in=(Status.COMPLETE, Status.STOPPED, Status.INTERRUPTED),
         )
-        return said.exclude(content="").current().order_by("-pk").select_related("question")
+        return said.exclude(content="").order_by("-pk").select_related("question")
 
 
 class Message(models.Model):
-    """One message. Questions have an author; answers have the question that they answer, and a Generation."""
+    """One message. Questions have an author; answers have the question that they answer, and a Generation.
+
+    Together they are a tree: a question follows an answer (the first one none), an answer its question. Those
+    that follow the same are versions of each other; one branch from the root to a leaf is shown.
+    """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
@@ -101,6 +152,19 @@ class Message(models.Model):
     )
     question = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="answers"
+    )
+    follows = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="followers",
+        help_text="For a question: the answer that it came after.",
+    )
+    is_shown = models.BooleanField(default=True, help_text="On the branch that the person has chosen.")
+    tells_ai = models.BooleanField(
+        default=False,
+        help_text="The page said before it that this is a machine: at the start, and every few hours.",
     )
     client_message_id = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
     content = models.TextField(blank=True)
@@ -112,15 +176,15 @@ class Message(models.Model):
 
     class Meta:
         indexes = [
-            # A conversation's page, oldest first, and its cursor.
-            models.Index(fields=["conversation", "id"], name="message_transcript"),
+            # A conversation's page, a part of the branch that is shown, and its cursor.
+            models.Index(fields=["conversation", "is_shown", "id"], name="message_transcript"),
         ]
         constraints = [
             # The same message sent twice by an unsure phone is one message (null where none was given).
             models.UniqueConstraint(fields=["author", "client_message_id"], name="message_sent_once"),
             models.CheckConstraint(
                 condition=Q(role=Role.USER, question__isnull=True)
-                | Q(role=Role.ASSISTANT, question__isnull=False, author__isnull=True),
+                | Q(role=Role.ASSISTANT, question__isnull=False, author__isnull=True, follows__isnull=True),
                 name="message_question_or_answer",
             ),
         ]
@@ -158,7 +222,15 @@ class Generation(models.Model):
         default=False, help_text="From the reader's clock or language; the cards say that it is a guess."
     )
     profile = models.JSONField(
-        default=dict, blank=True, help_text="What the request told of the person: read by the safety check."
+        default=dict, blank=True, help_text="What was known of the person: read by the safety check."
+    )
+    used = models.JSONField(
+        default=list, blank=True, help_text="The lines of the person's profile that the model was told."
+    )
+    sent = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The messages that the model was sent; an earlier message stands there by its number.",
     )
     started_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -40,6 +40,9 @@ class Feedback(Reviewed):
     rating = models.CharField(max_length=4, choices=Rating)
     reasons = models.JSONField(default=list, blank=True)
     comment = models.TextField(blank=True)
+    reply = models.TextField(blank=True, help_text="What the clinic answers: the parent sees it on the page.")
+    replied_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reply_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -5,9 +5,11 @@ The sole writer of Message and Generation. It knows no door: whoever follows an 
     opening   the question saved and judged, the prompt prepared
     running   the answer written to the log, by a task that no request owns; stopping it
     closing   what was shown saved, before anybody is told that it has ended
+    branches  versions of questions and answers, and which of them are shown
     recovery  checkpoints while answers run, and the sweep that ends what a dead process left
 """
 
+from chat.turns.branches import branch_of, show_branch
 from chat.turns.brief import Ask, Turn, turn_of
 from chat.turns.opening import StillAnswering, open_turn, reopen_turn, repeated_turn
 from chat.turns.recovery import sweep
@@ -17,10 +19,12 @@ __all__ = [
     "Ask",
     "StillAnswering",
     "Turn",
+    "branch_of",
     "open_turn",
     "reopen_turn",
     "repeated_turn",
     "run_turn",
+    "show_branch",
     "stop_turn",
     "sweep",
     "turn_of",

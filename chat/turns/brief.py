@@ -31,6 +31,8 @@ class Ask:
     timezone: str | None = None
     accept_language: str = ""
     profile: Profile | None = None
+    edits: uuid.UUID | None = None
+    """The question that this one takes the place of, with all that came after it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from chat import access, answer_cache, quota
 from chat.context import Exchange, build_prompt
 from chat.engine import engine
-from chat.errors import Conflict, Invalid
+from chat.errors import Conflict, Invalid, not_found
 from chat.models import Conversation, Generation, Message, Person, Role, SafetyEvent, Status
 from chat.models.conversation import TITLE_CHARS
 from chat.places import Place, place_of
+from chat.profile import Known, known_of
 from chat.prompts import SystemPrompt, system_prompt
 from chat.safeguards import (
     judge,
@@ -24,9 +25,11 @@ from chat.safeguards import (
     sanitize_message,
 )
 from chat.statements import exists, insert
+from chat.turns.branches import hide_from, last_shown, show_branch
 from chat.turns.brief import Ask, Brief, Turn, turn_of
 from safety.cards import card
 from safety.languages import language_of
+from safety.remote.language import language_of_text
 from safety.sanitize import SanitizedText, sanitize_input
 from safety.verdict import Action, Profile, Verdict
 from streaming.providers.base import PromptMessage
@@ -39,11 +42,14 @@ LEAST_ANSWER = 20
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """For whom a question is judged and answered; `language` is empty where nobody said one."""
+    """For whom a question is judged and answered; `language` is empty where nobody said one. `lines` are what
+    the model is told of the person.
+    """
 
     language: str
     place: Place
     profile: Profile | None
+    lines: tuple[str, ...] = ()
 
 
 class StillAnswering(Exception):
@@ -65,11 +71,13 @@ def open_turn(person: Person, ask: Ask, *, alone: bool = True) -> Turn:
     """
     text = sanitize_message(ask.message)
     _check_model(ask.model)
+    conversation = _conversation(person, ask, text.display, alone=alone)
     question = insert(
         Message(
-            conversation=_conversation(person, ask, text.display, alone=alone),
+            conversation=conversation,
             role=Role.USER,
             author=person,
+            follows_id=_place_in(conversation, person, ask),
             content=text.display,
             client_message_id=ask.client_message_id,
         )
@@ -78,7 +86,8 @@ def open_turn(person: Person, ask: Ask, *, alone: bool = True) -> Turn:
     is_first = ask.conversation is None
     model = ask.model or engine().default_model
     place = place_of(person, country=ask.country, timezone=ask.timezone, accept_language=ask.accept_language)
-    reader = _Reader(ask.language or "", place, ask.profile)
+    known = _known(person, conversation)
+    reader = _Reader(ask.language or "", place, ask.profile or known.safety, known.lines)
     return _add_answer(person, question, text, model, reader, is_first=is_first)
 
 
@@ -100,22 +109,26 @@ def repeated_turn(person: Person, ask: Ask) -> Turn | None:
     return turn_of(latest.generation)
 
 
-def reopen_turn(person: Person, answer_uuid: uuid.UUID, *, alone: bool = True) -> Turn:
-    """A new try at a question whose answer failed, was stopped or was cut off. The old answer stays.
+def reopen_turn(
+    person: Person, answer_uuid: uuid.UUID, *, model: str | None = None, alone: bool = True
+) -> Turn:
+    """Another answer to the same question, by `model` where one is named. The old one stays, as a version.
 
-    Raises `NotFound`; `Conflict` where the answer is whole, running or was tried again already; and
-    `QuotaExceeded` and `StillAnswering` as `open_turn` does.
+    Raises `NotFound`; `Conflict` where the answer is running or another version of it is shown, as after a
+    second tap; `Invalid`, `QuotaExceeded` and `StillAnswering` as `open_turn` does.
     """
+    _check_model(model)
     old = access.answer(person, answer_uuid)
     question = old.question
     assert question is not None  # the database says so: message_question_or_answer
-    if not old.can_retry or question.answers.filter(pk__gt=old.pk).exists():
-        raise Conflict(_("This answer is whole, still running, or was tried again already."))
+    if not old.is_shown or old.status == Status.STREAMING:
+        raise Conflict(_("This answer is still being written, or another version of it is shown by now."))
     if alone:
         _check_nothing_running(old.conversation)
+    hide_from(old)
     text, before = sanitize_input(question.content), old.generation
-    model = before.model if before.model in engine().models else engine().default_model
-    return _add_answer(person, question, text, model, _reader_before(person, before))
+    known = before.model if before.model in engine().models else engine().default_model
+    return _add_answer(person, question, text, model or known, _reader_before(person, before))
 
 
 def _reader_before(person: Person, before: Generation) -> "_Reader":
@@ -123,7 +136,13 @@ def _reader_before(person: Person, before: Generation) -> "_Reader":
     place = Place(before.country, before.country_guessed)
     if person.country and (place.guessed or not place.country):
         place = Place(person.country)
-    return _Reader(before.language, place, profile_of(before.profile))
+    return _Reader(before.language, place, profile_of(before.profile), tuple(before.used))
+
+
+def _known(person: Person, conversation: Conversation) -> Known:
+    if not conversation.uses_profile:
+        return Known()
+    return known_of(person, timezone.now().astimezone(quota.zone_of(person)).date())
 
 
 def _check_model(model: str | None) -> None:
@@ -155,6 +174,18 @@ def _conversation(person: Person, ask: Ask, text: str, *, alone: bool) -> Conver
     return found
 
 
+def _place_in(conversation: Conversation, person: Person, ask: Ask) -> int | None:
+    """The answer that the question follows: the last one, or the one before the question that it edits."""
+    if ask.edits is None:
+        last = None if ask.conversation is None else last_shown(conversation)
+        return last and last.pk
+    edited = show_branch(person, ask.edits)
+    if edited.conversation_id != conversation.pk or edited.role != Role.USER:
+        raise not_found()
+    hide_from(edited)
+    return edited.follows_id
+
+
 def _check_nothing_running(conversation: Conversation) -> None:
     if running := conversation.running_streams():
         raise StillAnswering(running)
@@ -184,10 +215,12 @@ def _add_answer(
     language = reader.language or _language_of(question, text, verdict)
     if is_first and any(card(name).discreet for name in verdict.cards):
         _leave_untitled(question.conversation)
-    system = system_prompt(verdict)
+    answer_language = reader.language or language_of_text(text.display) or person.language
+    system = system_prompt(verdict, language=answer_language, about=reader.lines)
     history = [] if is_first else _history(question)
     prompt = build_prompt(system.text, history, question.content, budget=settings.CONTEXT_TOKENS)
-    cache_key = _cache_key(text, verdict, system, model, language, country) if is_first else None
+    is_common = is_first and not reader.lines  # what was written for one person is given to no other
+    cache_key = _cache_key(text, verdict, system, model, language, country) if is_common else None
     replay = answer_cache.find(cache_key) if cache_key else None
     asks_model = replay is None and verdict.action not in (Action.CARD_ONLY, Action.BLOCK)
     allowance = _reserve(person, prompt) if asks_model else None
@@ -208,6 +241,7 @@ def _add_answer(
         country=country,
         country_guessed=reader.place.guessed,
         profile=profile_fields(reader.profile),
+        used=list(reader.lines),
         cached=replay is not None,
         prompt_tokens=quota.prompt_tokens(prompt) if asks_model else None,
         reserved_tokens=(allowance and allowance.tokens) or 0,
@@ -236,8 +270,8 @@ def _add_answer(
 
 def _leave_untitled(conversation: Conversation) -> None:
     """The list of conversations, the tab and the browser's history tell nobody what was asked."""
-    conversation.title = ""
-    conversation.save(update_fields=["title"])
+    conversation.title, conversation.is_named = "", True
+    conversation.save(update_fields=["title", "is_named"])
 
 
 def _language_of(question: Message, text: SanitizedText, verdict: Verdict) -> str:

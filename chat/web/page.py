@@ -111,5 +111,5 @@ def _refresh_address(request: HttpRequest, messages: list[MessageView]) -> str |
 
 
 def _messages(shown: Conversation, person: Person | None) -> list[MessageView]:
-    rows = shown.messages.current().select_related("generation").prefetch_related("feedback")
+    rows = shown.messages.shown().select_related("generation").prefetch_related("feedback")
     return [message_view(row, person) for row in rows]
