@@ -1,14 +1,19 @@
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from safety.evaluation.suite import Pair, Sentence, languages
-from safety.management.commands import safety_eval
+from safety.management.commands import safety_check, safety_eval
 from safety.rules.ruleset import ruleset
 from safety.verdict import Category
+
+ROOT = Path(__file__).parents[2]
 
 
 def answers(monkeypatch, *lines):
@@ -46,6 +51,25 @@ def test_safety_check_goes_on_after_a_bad_line(monkeypatch):
     found = answers(monkeypatch, "{bad", '{"id": 1}', "", '{"id": 2, "text": "hello"}')
     assert [a.get("line", a.get("id")) for a in found] == [1, 2, 2]
     assert found[2] == {"id": 2, "action": "allow", "severity": "info", "categories": [], "rules": []}
+
+
+def test_safety_check_of_many_lines_on_all_processors_keeps_their_order():
+    """In a process of its own: this one has threads, and is not to be forked."""
+    texts = ["hello", "my baby is not breathing", "when do babies crawl?"]
+    lines = [json.dumps({"id": n, "text": texts[n % 3]}) for n in range(2 * safety_check.BATCH + 7)]
+    done = subprocess.run(
+        [sys.executable, "manage.py", "safety_check"],
+        cwd=ROOT,
+        input="\n".join([*lines, "{bad"]),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [a["id"] for a in found[:-1]] == list(range(len(lines)))
+    assert [a["action"] for a in found[:3]] == ["allow", "card_only", "allow"]
+    assert [a["action"] for a in found[-4:-1]] == ["allow", "card_only", "allow"]
+    assert found[-1]["line"] == len(lines) + 1
 
 
 def test_safety_test_explains_a_verdict():
