@@ -27,7 +27,12 @@ PEOPLE = 5
 SEED = 20261123
 QUESTION = "Tell me about baby sleep patterns [[simulate long tokens={tokens} delay=8]]"
 LENGTHS = (40, 60, 80)
-SETTINGS = QUICK | {"COALESCE_MS": "10", "STREAM_PAD_BYTES": "0", "QUOTA_GUEST_TOKENS_PER_DAY": "off"}
+SETTINGS = QUICK | {
+    "STALE_SECONDS": "8",  # of a crowded machine nobody is dead so soon
+    "COALESCE_MS": "10",
+    "STREAM_PAD_BYTES": "0",
+    "QUOTA_GUEST_TOKENS_PER_DAY": "off",
+}
 KILLED = 60
 SHOW_UNFINISHED = 'print(Message.objects.filter(status="streaming").count())'
 SHOW_ANSWERS = """
