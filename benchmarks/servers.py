@@ -242,6 +242,9 @@ def product(
             RATE_LIMIT_MESSAGES="off",
             RATE_LIMIT_GUEST_MESSAGES="off",
             ANSWER_CACHE="off",
+            # Nor calls beside the answers.
+            MODEL_TITLES="off",
+            SUMMARY_AFTER_TOKENS="off",
             LOG_LEVEL="WARNING",
             STATE_DIR=str(state),
             DATABASE_URL=stored.url,

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from django.conf import settings
 
+from chat.asides import Asides
 from chat.checkpoints import paused_among, save_checkpoint
 from chat.second_opinion import Panel, panel
 from streaming.log.base import Log
@@ -35,6 +36,7 @@ class Engine:
         default_factory=lambda: {model.id: model for model in settings.MODELS}
     )
     draining: bool = False
+    asides: Asides = field(default_factory=Asides)
 
     @property
     def is_shared(self) -> bool:
@@ -86,11 +88,13 @@ class Engine:
     async def drain(self, seconds: float) -> None:
         """Take no new work, let answers go on for `seconds`, end and save the rest."""
         self.draining = True
+        self.asides.end()
         await self.producer.drain(seconds)
 
     async def close(self) -> None:
         """End and save what runs, and let go of all connections."""
         await self.drain(0)
+        await self.asides.ended()
         for route in self.routes.values():
             await route.close()
         await self.panel.close()

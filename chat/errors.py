@@ -31,6 +31,10 @@ class NotAllowed(Refusal):
     status, code, title = 403, "not_allowed", "Not allowed"
 
 
+class ConsentNeeded(Refusal):
+    status, code, title = 403, "consent_needed", "Before your first message"
+
+
 class NotFound(Refusal, Http404):
     status, code, title = 404, "not_found", "Not found"
 

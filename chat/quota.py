@@ -89,6 +89,11 @@ def zone_of(person: Person | None) -> tzinfo:
         return ZoneInfo("UTC")
 
 
+def today_of(person: Person | None) -> date:
+    """The date that a person's clock shows."""
+    return timezone.now().astimezone(zone_of(person)).date()
+
+
 def _day(person: Person | None, now: datetime) -> date:
     """The day that a person's tokens count for.
 

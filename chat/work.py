@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections, transaction
+from django.utils.translation import get_language, override
 
 
 class WorkThreads(ThreadPoolExecutor):
@@ -33,8 +34,14 @@ _threads = WorkThreads(settings.DATABASE_THREADS, thread_name_prefix="unit-of-wo
 
 
 async def in_thread[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `function` in a thread. A cancelled caller does not cut it in two."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, lambda: function(*args, **kwargs))
+    """Run `function` in a thread, in the language of who asked. A cancelled caller does not cut it in two."""
+    language = get_language()
+
+    def in_its_language() -> T:
+        with override(language):
+            return function(*args, **kwargs)
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, in_its_language)
 
 
 async def unit_of_work[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

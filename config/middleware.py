@@ -16,6 +16,7 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.locale import LocaleMiddleware
 from django.middleware.security import SecurityMiddleware
 
 
@@ -45,6 +46,10 @@ class Authentication(OnTheLoop, AuthenticationMiddleware): ...
 
 
 class Messages(OnTheLoop, MessageMiddleware): ...
+
+
+class Locale(OnTheLoop, LocaleMiddleware):
+    """Cookie, then Accept-Language. A stream is written when this is over: see `chat.web.language`."""
 
 
 class XFrameOptions(OnTheLoop, XFrameOptionsMiddleware): ...
@@ -83,6 +88,7 @@ IN_PLACE_OF = {
         Security,
         ContentSecurityPolicy,
         Session,
+        Locale,
         Common,
         Csrf,
         Authentication,
@@ -90,5 +96,5 @@ IN_PLACE_OF = {
         XFrameOptions,
     )
     for stock in (ours.__bases__[-1],)
-}
+} | {"servestatic.middleware.ServeStaticMiddleware": "config.static.PackedStaticMiddleware"}
 """Ours by the path of the stock one, which is what settings name and Django's checks look for."""

@@ -1,5 +1,6 @@
 """How each answer was generated. The longest table of all: every list here is read along an index."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from chat.admin.base import ReadOnlyAdmin, ShortPaginator, short
 from chat.admin.conversations import transcript_link
 from chat.engine import engine
-from chat.models import AnswerStatistics, Generation
+from chat.models import AnswerStatistics, Generation, Message
+from chat.tokens import message_cost
 from streaming.events import ErrorCode, FinishReason
 
 type Choice = tuple[str, Any]
@@ -102,6 +104,29 @@ class ErrorFilter(AnswerFilter):
         return [(code.value, code.value.replace("_", " ")) for code in ErrorCode]
 
 
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message of a prompt; `is_gone` where the one in the conversation was deleted."""
+
+    role: str
+    text: str
+    tokens: int
+    is_gone: bool = False
+
+
+def sent_messages(generation: Generation) -> list[SentMessage]:
+    """One query for all that it names by number."""
+    numbers = [part["message"] for part in generation.sent if "message" in part]
+    texts = dict(Message.objects.filter(pk__in=numbers).values_list("pk", "content")) if numbers else {}
+    return [
+        _sent(part["role"], part.get("content", texts.get(part.get("message")))) for part in generation.sent
+    ]
+
+
+def _sent(role: str, text: str | None) -> SentMessage:
+    return SentMessage(role, text or "", message_cost(text) if text else 0, is_gone=text is None)
+
+
 def _seconds(milliseconds: int | None) -> str:
     return "–" if milliseconds is None else f"{milliseconds / 1000:.2f}"
 
@@ -158,6 +183,7 @@ class GenerationAdmin(ReadOnlyAdmin):
                 ]
             },
         ),
+        (_("What was sent"), {"fields": ["sent_messages"]}),
         (
             _("Made with"),
             {
@@ -169,10 +195,15 @@ class GenerationAdmin(ReadOnlyAdmin):
             },
         ),
     ]
-    readonly_fields = ["answer", "outcome", "attempts_table", "tokens", "stream_uuid"]
+    readonly_fields = ["answer", "outcome", "attempts_table", "tokens", "sent_messages", "stream_uuid"]
 
     class Media:
-        css = {"all": ["css/admin-facts.css"]}
+        css = {"all": ["css/admin-facts.css", "css/admin-prompts.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
+        """Without those in conversations that their person has deleted, and may bring back."""
+        rows: QuerySet[Generation] = super().get_queryset(request)
+        return rows.filter(message__conversation__deleted_at=None)
 
     @admin.display(description=_("started"), ordering="pk")
     def started(self, generation: Generation) -> str:
@@ -218,3 +249,10 @@ class GenerationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("tries"))
     def attempts_table(self, generation: Generation) -> SafeString:
         return render_to_string("admin/chat/attempts.html", {"attempts": generation.attempts})
+
+    @admin.display(description=_("what was sent"))
+    def sent_messages(self, generation: Generation) -> SafeString:
+        """The prompt, put together again from what the conversation keeps."""
+        shown = sent_messages(generation)
+        context = {"messages": shown, "tokens": sum(message.tokens for message in shown)}
+        return render_to_string("admin/chat/sent.html", context)

@@ -136,11 +136,13 @@ class AnswerStatisticsAdmin(FactAdmin):
     @admin.display(description=_("not whole"))
     def not_whole(self, row: AnswerStatistics) -> SafeString | str:
         """With the way to them."""
-        parts = [
-            f"{getattr(row, name)} {now_(name)}"
-            for name in ("stopped", "refused", "interrupted", "failed")
-            if getattr(row, name)
+        counted = [
+            (row.stopped, now_("stopped")),
+            (row.refused, now_("refused")),
+            (row.interrupted, now_("interrupted")),
+            (row.failed, now_("failed")),
         ]
+        parts = [f"{count} {words}" for count, words in counted if count]
         if not parts:
             return "–"
         return format_html('<a href="{}">{}</a>', answers_of(row), ", ".join(parts))

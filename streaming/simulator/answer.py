@@ -15,8 +15,21 @@ DEMONSTRATION = (
     "For advice about you or your baby, ask your midwife, doctor or health visitor.*"
 )
 CALL_NOW = "Call now, using the number on the card above."
-EMERGENCY_MARK = "An emergency card"
-"""The product's system prompt holds it when it has shown the number to call."""
+EMERGENCY_MARKS = (
+    "An emergency card",
+    "Se acaba de mostrar una tarjeta de emergencia",
+    "Une carte d'urgence",
+    "Um cartão de emergência",
+    "eine Notfallkarte",
+    "紧急卡片",
+    "بطاقة طوارئ",
+    "आपातकालीन कार्ड",
+)
+"""The product's system prompt holds one of them when it has shown the number to call."""
+TASKS = {"[nightlight:title]": "title", "[nightlight:summary]": "summary"}
+"""What a system prompt that asks for no answer begins with."""
+TITLE_WORDS = 6
+SUMMARY_WORDS = 12
 ALSO_SCORE = 0.8
 """A second passage, of the same topic, is quoted when it ranks nearly as high as the first."""
 
@@ -28,13 +41,15 @@ _THANKS = re.compile(r"(thanks|thank you|thx|ty|ta|cheers|bye|goodbye|good ?nigh
 class Conversation:
     """What a request's messages say. `turns`: the person's messages, at least one.
 
-    `so_far`: the answer that broke off, where the request is to go on with it.
+    `so_far`: the answer that broke off, where the request is to go on with it. `task`: "title" or "summary",
+    where no answer is asked for.
     """
 
     turns: tuple[str, ...]
     emergency: bool = False
     length: int = 0
     so_far: str = ""
+    task: str = ""
 
     @property
     def last(self) -> str:
@@ -53,7 +68,9 @@ def read_conversation(messages: Sequence[Mapping[str, Any]]) -> Conversation:
     if not turns:
         raise ValueError("'messages' must contain a message of role 'user'.")
     rules = "\n".join(text for role, text in said if role in ("system", "developer"))
-    return Conversation(turns, EMERGENCY_MARK in rules, length, so_far)
+    emergency = any(mark in rules for mark in EMERGENCY_MARKS)
+    task = next((task for mark, task in TASKS.items() if rules.startswith(mark)), "")
+    return Conversation(turns, emergency, length, so_far, task)
 
 
 def text_of(content: object) -> str:
@@ -66,7 +83,12 @@ def text_of(content: object) -> str:
 
 
 def answer(conversation: Conversation, index: Index) -> str:
-    """Markdown. It always ends by saying that it is a demonstration."""
+    """Markdown. It always ends by saying that it is a demonstration; a title and a summary are bare."""
+    match conversation.task:
+        case "title":
+            return _title(conversation.last, index)
+        case "summary":
+            return _summary(conversation.last)
     parts = [CALL_NOW] if conversation.emergency else []
     return "\n\n".join([*parts, *_body(conversation, index), DEMONSTRATION])
 
@@ -147,3 +169,25 @@ def _nothing(index: Index) -> Iterator[str]:
 def _topics(passages: Sequence[Passage]) -> str:
     names = [topic.replace("_", " ") for topic in dict.fromkeys(passage.topic for passage in passages)]
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names) or "nothing yet"
+
+
+# --- Title and summary --------------------------------------------------------------------------------------
+
+
+def _title(material: str, index: Index) -> str:
+    """That of the passage which fits the question, else its first words. The question stands before the
+    rule.
+    """
+    question = material.partition("\n---\n")[0].strip()
+    hits = [] if foreign_notice(question) is not None else index.search(read_question((question,)))
+    if hits:
+        return hits[0].passage.title
+    return " ".join(question.split()[:TITLE_WORDS]).rstrip("?.!؟？。")
+
+
+def _summary(material: str) -> str:
+    """A line for each question with its first words, after those of an earlier summary."""
+    before = "" if material.startswith("> ") else material.partition("\n---\n")[0]
+    asked = [line[2:].split()[:SUMMARY_WORDS] for line in material.splitlines() if line.startswith("> ")]
+    known = [line for line in before.splitlines() if line.startswith("- ")]
+    return "\n".join([*known, *(f"- {' '.join(words).rstrip('?.!')}." for words in asked)])

@@ -24,7 +24,8 @@ NAMES = REFUSALS | TEXTS | MID_STREAM | TRANSPORT | {NONE}
 
 NUMBERS = frozenset({"retry_after", "retry_after_ms", "ms", "at", "delay", "tokens", "fail_first", "restate"})
 WORDS = frozenset({"category", "key", "topic", "code", "deployment", "only"})
-ONLY = ("stream", "whole")
+TASKS = ("title", "summary")
+ONLY = ("stream", "whole", *TASKS)
 OF_THE_ANSWER = frozenset({"tokens", "delay", "restate"})
 MOST_TOKENS = 100_000
 
@@ -51,16 +52,23 @@ class Fault:
     def category(self) -> str:
         return self.words.get("category", "violence")
 
-    def concerns(self, deployment: str, *, stream: bool) -> bool:
-        """Whether a request to this deployment, streamed or not, is meant."""
+    def concerns(self, deployment: str, *, stream: bool, task: str = "") -> bool:
+        """Whether a request to this deployment, streamed or not, is meant; one for a title or a summary only
+        where it is named, since it holds the question with its directives, too.
+        """
         only = "stream" if self.name == "no_stream" else self.words.get("only")
-        named = self.words.get("deployment", deployment)
-        return named == deployment and (only is None or only == ("stream" if stream else "whole"))
+        if self.words.get("deployment", deployment) != deployment:
+            return False
+        if task or only in TASKS:
+            return only == task
+        return only is None or only == ("stream" if stream else "whole")
 
-    def for_request(self, deployment: str, *, stream: bool) -> "Fault":
+    def for_request(self, deployment: str, *, stream: bool, task: str = "") -> "Fault":
         """This fault or, where it is not meant, what it says of the answer, which is the same everywhere."""
-        if self.concerns(deployment, stream=stream):
+        if self.concerns(deployment, stream=stream, task=task):
             return self
+        if task or self.words.get("only") in TASKS:
+            return Fault()
         return Fault(NONE, {name: number for name, number in self.numbers.items() if name in OF_THE_ANSWER})
 
 
@@ -99,7 +107,7 @@ def parse_fault(said: str) -> Fault:
 def _read_option(option: str, numbers: dict[str, int], words: dict[str, str]) -> None:
     key, _, value = option.partition("=")
     if key == "only" and value not in ONLY:
-        raise UnknownFault(f"only= takes {' or '.join(ONLY)}, not {value!r}.")
+        raise UnknownFault(f"only= takes {', '.join(ONLY)}, not {value!r}.")
     if key in WORDS and value:
         words[key] = _known_category(value) if key == "category" else value
     elif key in NUMBERS and value.isascii() and value.isdigit():

@@ -63,7 +63,7 @@ def read_request(data: bytes, headers: Mapping[str, str], deployment: str | None
         raise _invalid(str(unknown)) from None
     except ValueError as wrong:
         raise _invalid(str(wrong), "messages") from None
-    fault = together(one.for_request(model, stream=stream) for one in asked)
+    fault = together(one.for_request(model, stream=stream, task=conversation.task) for one in asked)
     if fault.words.get("topic", "honey") not in UNSAFE:
         raise _invalid(f"The topics of unsafe are: {', '.join(UNSAFE)}.")
     options = _typed(body, "stream_options", dict, {})

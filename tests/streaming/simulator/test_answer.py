@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from streaming.simulator.answer import CALL_NOW, DEMONSTRATION, Conversation, answer, read_conversation
+from streaming.simulator.answer import CALL_NOW, DEMONSTRATION, TASKS, Conversation, answer, read_conversation
 from streaming.simulator.index import Index
 from streaming.simulator.passages import Passage, Source
 
@@ -118,11 +118,31 @@ def test_person_cannot_declare_an_emergency():
 
 
 def test_product_marks_an_emergency_as_the_simulator_expects():
-    from chat.prompts import ESCALATED
+    from chat.prompts import LANGUAGES, words
 
-    assert read_conversation(
-        [{"role": "system", "content": ESCALATED}, {"role": "user", "content": "x"}]
-    ).emergency
+    for language in LANGUAGES:
+        rules = {"role": "system", "content": words(language).escalated}
+        assert read_conversation([rules, {"role": "user", "content": "x"}]).emergency
+
+
+def test_title_is_that_of_the_passage_or_the_first_words(index):
+    def title(question):
+        return answer(Conversation((f"{question}\n\n---\n\nAn answer.",), task="title"), index)
+
+    assert title("When may my baby have honey?") == "Honey in the first year"
+    assert title("Wann darf mein Baby Honig essen und wann Wasser?") == "Wann darf mein Baby Honig essen"
+
+
+def test_summary_goes_on_from_the_one_before(index):
+    first = answer(Conversation(("> Honey?\n\nNo.\n\n---\n\n> Water?\n\nNo.",), task="summary"), index)
+    later = answer(Conversation((f"{first}\n\n---\n\n> Sleep?\n\nYes.",), task="summary"), index)
+    assert (first, later) == ("- Honey.\n- Water.", "- Honey.\n- Water.\n- Sleep.")
+
+
+def test_product_marks_its_tasks_as_the_simulator_expects():
+    from chat import summaries, titles
+
+    assert {titles.MARK: "title", summaries.MARK: "summary"} == TASKS
 
 
 @pytest.mark.parametrize("messages", [[], [{"role": "system", "content": "x"}], [{}]])

@@ -112,3 +112,12 @@ def test_first_failures_count_by_key():
     assert [failures.still_failing(one) for _ in range(4)] == [True, True, False, False]
     assert [failures.still_failing(other) for _ in range(2)] == [True, False]
     assert [failures.still_failing(Fault("500")) for _ in range(3)] == [True] * 3
+
+
+def test_fault_strikes_a_title_only_where_it_is_named():
+    """It holds the question with its directives, too."""
+    plain, named = parse_fault("503 tokens=9"), parse_fault("503 only=title")
+    assert plain.for_request("x", stream=True, task="title") == Fault()
+    assert named.for_request("x", stream=True, task="title") == named
+    assert [named.for_request("x", stream=True, task=task) for task in ("", "summary")] == [Fault(), Fault()]
+    assert plain.for_request("x", stream=True) == plain
