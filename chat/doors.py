@@ -5,14 +5,16 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
+from django.conf import settings
 from django.db import IntegrityError
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from chat import access, limits
+from chat import access, consent, conversations, limits
 from chat.engine import engine
-from chat.errors import Overloaded, RateLimited
-from chat.models import Generation, Person, StopReason
+from chat.errors import ConsentNeeded, Overloaded, RateLimited
+from chat.models import Conversation, Generation, Person, StopReason
 from chat.places import place_of
 from chat.quota import QuotaExceeded
 from chat.safeguards import urgent_notices
@@ -33,20 +35,30 @@ PATIENT_TRIES = 2
 """How often a message finds another answer running, and has it stopped, before it is answered beside it."""
 
 
-async def ask(request: HttpRequest, message: Ask) -> Turn:
+async def ask(request: HttpRequest, message: Ask, *, asks_consent: bool = False) -> Turn:
     """Take a message in and have it answered. Raises a `Refusal` before anything is answered.
 
     An answer that is still being written in the same conversation ends where it is: what is asked now may
-    not wait for it.
+    not wait for it. A door that `asks_consent` takes no message of a person who has not given it.
     """
     message = replace(message, accept_language=request.headers.get("Accept-Language", ""))
+
+    def admit(attempt: int) -> Turn:
+        return _admit(request, message, attempt, asks_consent=asks_consent)
+
     try:
-        return await _begin(lambda attempt: _admit(request, message, attempt))
+        return await _begin(admit)
     except IntegrityError:
         # Two requests of an unsure phone at the same moment: the other one was first, so follow it.
         if message.client_message_id is None:
             raise
-        return await _begin(lambda attempt: _admit(request, message, attempt))
+        return await _begin(admit)
+
+
+async def agree(request: HttpRequest) -> None:
+    """Note that who is calling has agreed to what a first use asks. Raises `NotAuthenticated`."""
+    language = get_language() or settings.LANGUAGE_CODE
+    await unit_of_work(lambda: consent.give(access.person(request), language))
 
 
 async def ask_again(request: HttpRequest, answer: uuid.UUID, model: str | None = None) -> Turn:
@@ -87,16 +99,18 @@ async def _opened(admit: Callable[[int], Turn]) -> Turn:
     return await unit_of_work(admit, PATIENT_TRIES)
 
 
-def _admit(request: HttpRequest, message: Ask, attempt: int) -> Turn:
+def _admit(request: HttpRequest, message: Ask, attempt: int, *, asks_consent: bool) -> Turn:
     person = access.person(request)
     # An unsure phone may send the same message many times; only the first counts.
     if (repeated := repeated_turn(person, message)) is not None:
         return repeated
     try:
+        if asks_consent:
+            consent.require(person)
         if attempt == 0:
             limits.count_message(request, person)
         return open_turn(person, message, alone=attempt < PATIENT_TRIES)
-    except (RateLimited, QuotaExceeded) as refusal:
+    except (ConsentNeeded, RateLimited, QuotaExceeded) as refusal:
         place = place_of(
             person,
             country=message.country,
@@ -152,12 +166,26 @@ async def with_visitor[T](request: HttpRequest, function: Callable[[Person | Non
     return await unit_of_work(lambda: function(access.visitor(request)))
 
 
-async def delete_conversation(request: HttpRequest, conversation: uuid.UUID) -> None:
-    """Delete a conversation with all in it; an answer that is still running is stopped first."""
+async def delete_conversation(request: HttpRequest, conversation: uuid.UUID) -> Conversation:
+    """Delete a conversation, which can be brought back for a while; what is being written in it is stopped.
+
+    Raises `NotFound`.
+    """
 
     def running(person: Person | None) -> list[uuid.UUID]:
         return access.conversation(person, conversation).running_streams()
 
-    for stream in await with_visitor(request, running):
+    def gone(person: Person | None) -> Conversation:
+        found = access.conversation(person, conversation)
+        conversations.delete(found)
+        return found
+
+    await _stop_all(await with_visitor(request, running))
+    deleted = await with_visitor(request, gone)
+    await _stop_all(await unit_of_work(deleted.running_streams))  # what began in between
+    return deleted
+
+
+async def _stop_all(streams: list[uuid.UUID]) -> None:
+    for stream in streams:
         await stop_turn(stream, StopReason.DELETED)
-    await with_visitor(request, lambda person: access.conversation(person, conversation).delete())

@@ -59,7 +59,8 @@ class ConversationAdmin(ReadOnlyAdmin):
         css = {"all": ["css/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        rows: QuerySet[Conversation] = super().get_queryset(request)
+        """Without those that their person has deleted, and may bring back."""
+        rows: QuerySet[Conversation] = super().get_queryset(request).filter(deleted_at=None)
         return rows.annotate(message_count=Count("messages", distinct=True))  # a search joins them again
 
     @admin.display(description=_("messages"), ordering="message_count")

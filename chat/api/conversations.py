@@ -1,16 +1,24 @@
-"""List, read, rename, delete."""
+"""List and search, read, rename, pin, share, delete and bring back."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpRequest
+from django.urls import reverse
 from ninja import Query, Router, Status
 
-from chat import access, doors
+from chat import access, conversations, doors, search
 from chat.api.cursors import ById, ByUse, decode_cursor, encode_cursor
-from chat.api.schemas import NO_NUL, ConversationIn, ConversationOut, ConversationsOut, MessagesOut
-from chat.models import Conversation, Person
+from chat.api.schemas import (
+    NO_NUL,
+    ConversationIn,
+    ConversationOut,
+    ConversationsOut,
+    MessagesOut,
+    SharedOut,
+)
+from chat.errors import Invalid
+from chat.models import Conversation, Person, Share
 from chat.wire import conversation_to_wire, message_to_wire
 
 router = Router()
@@ -24,18 +32,16 @@ async def list_conversations(
     request: HttpRequest, cursor: str = "", limit: Limit = 20, q: Words = ""
 ) -> dict[str, Any]:
     def page(person: Person | None) -> dict[str, Any]:
-        rows = access.conversations(person).counted()
+        rows = access.conversations(person)
         if q.strip():
-            rows = rows.matching(q.strip())
+            rows = search.matching(rows, q)
         if cursor:
-            last_seen = decode_cursor(cursor, ByUse)
-            rows = rows.filter(
-                Q(updated_at__lt=last_seen.used) | Q(updated_at=last_seen.used, pk__lt=last_seen.pk)
-            )
+            rows = conversations.before(rows, conversations.Place(*decode_cursor(cursor, ByUse)))
+        rows = rows.counted().select_related("share")
         found = list(rows[: limit + 1])
         last = found[limit - 1] if len(found) > limit else None
         return {
-            "items": [_listed(row) for row in found[:limit]],
+            "items": [_listed(request, row) for row in found[:limit]],
             "nextCursor": last and encode_cursor(ByUse(last.updated_at, last.pk)),
         }
 
@@ -45,21 +51,28 @@ async def list_conversations(
 @router.get("/{uuid:conversation_id}", response=ConversationOut, summary="One conversation")
 async def get_conversation(request: HttpRequest, conversation_id: UUID) -> dict[str, Any]:
     return await doors.with_visitor(
-        request, lambda person: _counted(access.conversation(person, conversation_id))
+        request, lambda person: _counted(request, access.conversation(person, conversation_id))
     )
 
 
-@router.patch("/{uuid:conversation_id}", response=ConversationOut, summary="Rename a conversation")
-async def rename_conversation(
+@router.patch("/{uuid:conversation_id}", response=ConversationOut, summary="Rename or pin a conversation")
+async def change_conversation(
     request: HttpRequest, conversation_id: UUID, body: ConversationIn
 ) -> dict[str, Any]:
-    def rename(person: Person | None) -> dict[str, Any]:
-        conversation = access.conversation(person, conversation_id)
-        conversation.title = body.title
-        conversation.save(update_fields=["title"])
-        return _counted(conversation)
+    given = body.model_fields_set
+    if not given:
+        found = [{"loc": ["body"], "msg": "title, pinned or both are needed"}]
+        raise Invalid("Nothing is to be changed; see `errors`.", errors=found)
 
-    return await doors.with_visitor(request, rename)
+    def change(person: Person | None) -> dict[str, Any]:
+        conversation = access.conversation(person, conversation_id)
+        if "title" in given:
+            conversations.rename(conversation, body.title)
+        if "pinned" in given:
+            conversations.pin(conversation, is_pinned=body.pinned)
+        return _counted(request, conversation)
+
+    return await doors.with_visitor(request, change)
 
 
 @router.delete(
@@ -70,6 +83,32 @@ async def remove_conversation(request: HttpRequest, conversation_id: UUID) -> St
     return Status(204, None)
 
 
+@router.post(
+    "/{uuid:conversation_id}/restore", response=ConversationOut, summary="Bring a deleted conversation back"
+)
+async def restore_conversation(request: HttpRequest, conversation_id: UUID) -> dict[str, Any]:
+    return await doors.with_visitor(
+        request, lambda person: _counted(request, conversations.restore(person, conversation_id))
+    )
+
+
+@router.put("/{uuid:conversation_id}/share", response=SharedOut, summary="Share a conversation as it stands")
+async def share_conversation(request: HttpRequest, conversation_id: UUID) -> dict[str, Any]:
+    def share(person: Person | None) -> dict[str, Any]:
+        made = conversations.share(access.conversation(person, conversation_id))
+        return {"sharedUrl": _address(request, made), "upto": made.leaf.uuid, "createdAt": made.created_at}
+
+    return await doors.with_visitor(request, share)
+
+
+@router.delete("/{uuid:conversation_id}/share", response={204: None}, summary="Stop sharing a conversation")
+async def unshare_conversation(request: HttpRequest, conversation_id: UUID) -> Status[None]:
+    await doors.with_visitor(
+        request, lambda person: conversations.unshare(access.conversation(person, conversation_id))
+    )
+    return Status(204, None)
+
+
 @router.get(
     "/{uuid:conversation_id}/messages",
     response=MessagesOut,
@@ -77,13 +116,19 @@ async def remove_conversation(request: HttpRequest, conversation_id: UUID) -> St
     summary="The messages of a conversation, oldest first",
 )
 async def list_messages(
-    request: HttpRequest, conversation_id: UUID, cursor: str = "", limit: Limit = 20
+    request: HttpRequest, conversation_id: UUID, cursor: str = "", limit: Limit = 20, shown: bool = False
 ) -> dict[str, Any]:
+    """With `shown`, only the branch that the person has chosen; else all versions."""
+
     def page(person: Person | None) -> dict[str, Any]:
         rows = access.conversation(person, conversation_id).messages.order_by("pk")
+        if shown:
+            rows = rows.filter(is_shown=True)
         if cursor:
             rows = rows.filter(pk__gt=decode_cursor(cursor, ById).pk)
-        found = list(rows.select_related("generation").prefetch_related("feedback")[: limit + 1])
+        found = list(
+            rows.select_related("generation", "question", "follows").prefetch_related("feedback")[: limit + 1]
+        )
         last = found[limit - 1] if len(found) > limit else None
         return {
             "items": [message_to_wire(row, person) for row in found[:limit]],
@@ -93,9 +138,17 @@ async def list_messages(
     return await doors.with_visitor(request, page)
 
 
-def _listed(conversation: Any) -> dict[str, Any]:
-    return conversation_to_wire(conversation, conversation.message_count)
+def _listed(request: HttpRequest, conversation: Any) -> dict[str, Any]:
+    """Reads `share`: fetch it before."""
+    return conversation_to_wire(
+        conversation, conversation.message_count, _address(request, getattr(conversation, "share", None))
+    )
 
 
-def _counted(conversation: Conversation) -> dict[str, Any]:
-    return conversation_to_wire(conversation, conversation.messages.count())
+def _counted(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+    link = _address(request, conversations.share_of(conversation))
+    return conversation_to_wire(conversation, conversation.messages.count(), link)
+
+
+def _address(request: HttpRequest, link: Share | None) -> str | None:
+    return request.build_absolute_uri(reverse("chat:shared", args=[link.key])) if link else None

@@ -11,6 +11,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from chat.conversations import purge
 from chat.models import Conversation, Feedback, Generation, Message, Role, Status
 from chat.work import in_thread
 from streaming.events import ErrorCode
@@ -22,11 +23,13 @@ from tests.chat.scripted import (
     PATIENCE,
     STOP,
     answer,
+    ask,
     begin,
     count,
     logged,
     received,
     saved,
+    send,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +100,8 @@ async def test_conversation_has_this_shape(says, alice, alice_client):
         "createdAt": z(row.created_at),
         "updatedAt": z(row.updated_at),
         "messageCount": 2,
+        "pinned": False,
+        "sharedUrl": None,
     }
     assert (await alice_client.get(LIST)).json() == {"items": [body], "nextCursor": None}
 
@@ -229,7 +234,7 @@ async def test_rename_changes_the_title_and_not_the_order(says, alice, alice_cli
 
 
 @pytest.mark.parametrize(
-    "body", [{"title": ""}, {"title": "  "}, {"title": "x" * 81}, {"title": None}, {"title": "a\u0000b"}, {}]
+    "body", [{"title": ""}, {"title": "  "}, {"title": "x" * 81}, {"title": None}, {"title": "a\u0000b"}]
 )
 async def test_wrong_title_is_422_and_changes_nothing(body, says, alice, alice_client):
     turn = await answer(alice, "First?")
@@ -245,15 +250,78 @@ async def test_other_fields_cannot_be_patched(says, alice, bob, alice_client):
     assert await count(Conversation, title="First?", owner=alice) == 1
 
 
-async def test_delete_removes_the_conversation_with_all_in_it(says, alice, alice_client):
+async def test_pin_is_told_and_changes_neither_title_nor_order(says, alice, alice_client):
+    first = await answer(alice, "First?")
+    await answer(alice, "Second?")
+    pinned = (await patch(alice_client, first.conversation, {"pinned": True})).json()
+    assert (pinned["title"], pinned["pinned"]) == ("First?", True)
+    listed = (await alice_client.get(LIST)).json()["items"]
+    assert [(item["title"], item["pinned"]) for item in listed] == [("Second?", False), ("First?", True)]
+    both = (await patch(alice_client, first.conversation, {"title": "Sleep", "pinned": False})).json()
+    assert (both["title"], both["pinned"]) == ("Sleep", False)
+    assert await count(Conversation, is_named=True, title="Sleep") == 1
+
+
+@pytest.mark.parametrize("body, loc", [({}, ["body"]), ({"pinned": "yes"}, ["body", "pinned"])])
+async def test_nothing_to_change_is_422(body, loc, says, alice, alice_client):
+    turn = await answer(alice, "First?")
+    response = await patch(alice_client, turn.conversation, body)
+    assert (response.status_code, response.json()["errors"][0]["loc"]) == (422, loc)
+
+
+async def restore(client, conversation):
+    return await client.post(f"{LIST}/{conversation}/restore", content_type="application/json")
+
+
+async def test_deleted_conversation_is_nowhere_and_can_be_brought_back(says, alice, alice_client, bob_client):
     turn, other = await answer(alice, FEVER), await answer(alice, "Other?")
-    response = await alice_client.delete(f"{LIST}/{turn.conversation}")
+    address = f"{LIST}/{turn.conversation}"
+    link = (await alice_client.put(f"{address}/share")).json()["sharedUrl"]
+    response = await alice_client.delete(address)
     assert (response.status_code, response.content) == (204, b"")
+    items = (await alice_client.get(LIST)).json()["items"]
+    assert [item["id"] for item in items] == [str(other.conversation)]
+    gone = [
+        alice_client.get(address),
+        alice_client.get(f"{address}/messages"),
+        patch(alice_client, turn.conversation, {"title": "Mine"}),
+        alice_client.put(f"{address}/share"),
+        alice_client.get(f"/api/v1/ai/streams/{turn.stream}"),
+        put(alice_client, turn.answer, rating="up"),
+        retry(alice_client, turn.answer),
+        show(alice_client, turn.question),
+        alice_client.get(f"/c/{turn.conversation}/"),
+        alice_client.get(f"/c/{turn.conversation}/print"),
+        alice_client.get(f"/streams/{turn.stream}"),
+        alice_client.get(link),
+        alice_client.delete(address),
+        restore(bob_client, turn.conversation),
+    ]
+    assert [(await one).status_code for one in gone] == [404] * len(gone)
+    back = await restore(alice_client, turn.conversation)
+    assert (back.status_code, back.json()["messageCount"]) == (200, 2)
+    assert (await alice_client.get(address)).json() == back.json()
+    assert (await alice_client.get(link)).status_code == 200
+    assert (await restore(alice_client, turn.conversation)).status_code == 404
+
+
+async def test_deleted_conversation_is_removed_for_good_when_its_time_is_over(says, alice, alice_client):
+    turn, other = await answer(alice, FEVER), await answer(alice, "Other?")
+    await alice_client.delete(f"{LIST}/{turn.conversation}")
+    assert (await in_thread(purge), await count(Conversation)) == (0, 2)
+    earlier = timezone.now() - timedelta(seconds=601)
+    await in_thread(Conversation.objects.exclude(deleted_at=None).update, deleted_at=earlier)
+    assert (await restore(alice_client, turn.conversation)).status_code == 404
+    assert await in_thread(purge) > 0
     left = await in_thread(lambda: [row.uuid for row in Conversation.objects.all()])
     assert (left, await count(Message), await count(Generation)) == ([other.conversation], 2, 1)
-    for address in (f"{LIST}/{turn.conversation}", f"/api/v1/ai/streams/{turn.stream}"):
-        assert (await alice_client.get(address)).status_code == 404
-    assert (await alice_client.delete(f"{LIST}/{turn.conversation}")).status_code == 404
+
+
+async def test_message_sent_again_after_its_conversation_was_deleted_is_a_new_one(says, alice, alice_client):
+    first = await ask(alice_client, "First?", clientMessageId="m1")
+    await alice_client.delete(f"{LIST}/{first.opening['conversationId']}")
+    again = await ask(alice_client, "First?", clientMessageId="m1")
+    assert again.opening["conversationId"] != first.opening["conversationId"]
 
 
 async def test_delete_while_it_is_answered_stops_the_answer(says, alice, alice_client):
@@ -261,11 +329,14 @@ async def test_delete_while_it_is_answered_stops_the_answer(says, alice, alice_c
     turn = await begin(alice)
     await logged(turn.stream, 2)
     reading = asyncio.create_task(_read(alice_client, turn.stream))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     response = await alice_client.delete(f"{LIST}/{turn.conversation}")
     told = await asyncio.wait_for(reading, PATIENCE)
-    assert (response.status_code, await count(Message), provider.closed) == (204, 0, 1)
+    assert (response.status_code, provider.closed) == (204, 1)
     assert (told.transcript.outcome, told.transcript.text) == ("stopped", "Shown. ")
+    await restore(alice_client, turn.conversation)
+    _question, told = (await alice_client.get(f"{LIST}/{turn.conversation}/messages")).json()["items"]
+    assert (told["content"], told["status"], told["stopReason"]) == ("Shown. ", "stopped", "person")
 
 
 async def _read(client, stream):
@@ -280,9 +351,12 @@ async def test_conversation_of_another_is_404_and_stays(says, alice, bob_client)
         await patch(bob_client, turn.conversation, {"title": "Mine"}),
         await bob_client.delete(address),
         await bob_client.get(f"{address}/messages"),
+        await bob_client.put(f"{address}/share"),
+        await bob_client.delete(f"{address}/share"),
+        await restore(bob_client, turn.conversation),
     ]
     unknown = await bob_client.get(f"{LIST}/{NOBODY}")
-    assert [reply.content for reply in replies] == [unknown.content] * 4
+    assert [reply.content for reply in replies] == [unknown.content] * 7
     assert {reply.status_code for reply in replies} == {404}
     assert await count(Conversation, title="Secret of Alice?") == 1
 
@@ -304,6 +378,8 @@ async def test_messages_have_this_shape(says, alice, alice_client):
             "status": "complete",
             "notices": [],
             "feedback": None,
+            "parentId": None,
+            "shown": True,
         },
         {
             "id": str(turn.answer),
@@ -312,6 +388,8 @@ async def test_messages_have_this_shape(says, alice, alice_client):
             "status": "complete",
             "notices": [],
             "feedback": None,
+            "parentId": str(turn.question),
+            "shown": True,
             "model": "scripted",
             "streamId": turn.stream_id,
             "finishReason": "stop",
@@ -481,6 +559,10 @@ async def retry(client, message):
     return await client.post(f"/api/v1/messages/{message}/retry", content_type="application/json")
 
 
+async def show(client, message):
+    return await client.post(f"/api/v1/messages/{message}/show", content_type="application/json")
+
+
 async def test_retry_streams_a_new_answer(says, alice, alice_client):
     says(answers=[(ProviderError(ErrorCode.PROVIDER_UNAVAILABLE, ""),), ("Now. ", STOP)])
     old = await answer(alice)
@@ -489,10 +571,54 @@ async def test_retry_streams_a_new_answer(says, alice, alice_client):
     assert told.opening["messageId"] != str(old.answer)
 
 
-async def test_retry_of_a_whole_answer_is_409(says, alice, alice_client):
+async def test_retry_of_a_whole_answer_gives_another_version(says, alice, alice_client):
+    says(answers=[("One. ", STOP), ("Two. ", STOP)])
     turn = await answer(alice)
-    response = await retry(alice_client, turn.answer)
-    assert (response.status_code, response.json()["code"], await count(Message)) == (409, "conflict", 2)
+    told = await received(await retry(alice_client, turn.answer))
+    again = await retry(alice_client, turn.answer)
+    assert (told.transcript.text, again.status_code) == ("Two. ", 409)
+
+
+async def test_versions_are_listed_with_their_parents_and_one_branch_is_shown(says, alice, alice_client):
+    says(answers=[(f"{n}. ", STOP) for n in range(1, 5)])
+    first = await answer(alice, "One?")
+    await ask(alice_client, "Two?", conversationId=str(first.conversation))
+    edited = await ask(
+        alice_client, "Zero?", conversationId=str(first.conversation), edits=str(first.question)
+    )
+    address = f"/api/v1/conversations/{first.conversation}/messages"
+    items = (await alice_client.get(address)).json()["items"]
+    of = {item["id"]: item for item in items}
+    told = [
+        (i["content"], of[i["parentId"]]["content"] if i["parentId"] else None, i["shown"]) for i in items
+    ]
+    assert told == [
+        ("One?", None, False),
+        ("1. ", "One?", False),
+        ("Two?", "1. ", False),
+        ("2. ", "Two?", False),
+        ("Zero?", None, True),
+        ("3. ", "Zero?", True),
+    ]
+    shown = (await alice_client.get(address, {"shown": "true"})).json()["items"]
+    assert [item["id"] for item in shown] == [edited.opening["userMessageId"], edited.opening["messageId"]]
+    switched = await show(alice_client, first.question)
+    shown = (await alice_client.get(address, {"shown": "true"})).json()["items"]
+    assert (switched.status_code, [item["content"] for item in shown]) == (
+        204,
+        ["One?", "1. ", "Two?", "2. "],
+    )
+
+
+async def test_edit_without_its_conversation_is_422(says, alice, alice_client):
+    turn = await answer(alice)
+    response = await send(alice_client, "X?", edits=str(turn.question))
+    assert (response.status_code, await count(Message)) == (422, 2)
+
+
+async def test_version_of_another_s_is_404(says, alice, bob_client):
+    turn = await answer(alice)
+    assert (await show(bob_client, turn.question)).status_code == 404
 
 
 async def test_retry_of_another_s_answer_is_404(says, alice, bob_client):
