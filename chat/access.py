@@ -11,10 +11,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from chat.errors import NotAuthenticated, not_found
-from chat.models import Conversation, Generation, Message, Person, User
+from chat.models import Child, Consent, Conversation, Generation, Message, Person, Suggestion, User
 from chat.models.conversation import ConversationQuerySet
 
 GUEST_KEY = "guest"
+PROFILE = ("language", "country", "due_date", "about", "tone", "reading")
+"""The fields of a `Person` that they fill in themselves."""
 
 
 def visitor(request: HttpRequest) -> Person | None:
@@ -57,10 +59,33 @@ def _merge(guest: Person, account: Person) -> None:
     Message.objects.filter(author=guest).update(author=account)
     guest.conversations.update(owner=account)
     guest.feedback.update(person=account)
-    if guest.country:  # chosen a moment ago, perhaps on a journey
-        account.country = guest.country
-        account.save(update_fields=["country"])
+    _merge_profile(guest, account)
+    agreed = account.consents.values("version")
+    Consent.objects.filter(person=guest).exclude(version__in=agreed).update(person=account)
     guest.delete()
+
+
+def _merge_profile(guest: Person, account: Person) -> None:
+    """What the account lacks is filled with what the guest told; children of one name are the same child."""
+    for name in ("language", "due_date", "about", "tone", "reading"):
+        setattr(account, name, getattr(account, name) or getattr(guest, name))
+    account.country = guest.country or account.country  # chosen a moment ago, perhaps on a journey
+    told = [at for at in (account.told_ai_at, guest.told_ai_at) if at]
+    account.told_ai_at = max(told, default=None)
+    account.save(update_fields=[*PROFILE, "told_ai_at"])
+    by_name = {child.name.casefold(): child for child in account.children.all() if child.name}
+    for child in guest.children.all():
+        if (same := by_name.get(child.name.casefold())) is None:
+            child.person = account
+            child.save(update_fields=["person"])
+        else:
+            _merge_child(child, same)
+
+
+def _merge_child(told: Child, known: Child) -> None:
+    for name in ("birth_date", "feeding", "notes"):
+        setattr(known, name, getattr(known, name) or getattr(told, name))
+    known.save(update_fields=["birth_date", "feeding", "notes"])
 
 
 # --- Things by their owner --------------------------------------------------------------------------------
@@ -106,6 +131,21 @@ def answer(owner: Person | None, message_uuid: uuid.UUID) -> Message:
     if found is None:
         raise not_found()
     return found
+
+
+def is_last(owner: Person | None, message_uuid: uuid.UUID) -> bool:
+    """Whether nothing that is shown comes after this message. Raises `NotFound`."""
+    found = message(owner, message_uuid)
+    return not found.conversation.messages.filter(is_shown=True, pk__gt=found.pk).exists()
+
+
+def suggestion(owner: Person | None, suggestion_uuid: uuid.UUID) -> Suggestion:
+    """What a message of this person told, and may be remembered. Raises `NotFound`."""
+    found = Suggestion.objects.filter(uuid=suggestion_uuid, message__conversation__in=conversations(owner))
+    first = found.select_related("message__conversation").first()
+    if first is None:
+        raise not_found()
+    return first
 
 
 def generation(owner: Person | None, stream_uuid: uuid.UUID) -> Generation:

@@ -6,8 +6,8 @@ from django.utils.translation import gettext as now_
 from django.utils.translation import gettext_lazy as _
 
 from chat import quota
-from chat.admin.base import ReadOnlyAdmin
-from chat.models import Person, User
+from chat.admin.base import FactAdmin, ReadOnlyAdmin
+from chat.models import Consent, Person, User
 
 admin.site.register(User, UserAdmin)
 
@@ -32,3 +32,13 @@ class PersonAdmin(ReadOnlyAdmin):
     @admin.display(description=_("time zone"), ordering="timezone")
     def time_zone(self, person: Person) -> str:
         return str(quota.zone_of(person))
+
+
+@admin.register(Consent)
+class ConsentAdmin(FactAdmin):
+    """Who agreed to which words, and when. What a person told of themselves is theirs, and not shown."""
+
+    list_display = ["person", "version", "language", "given_at"]
+    list_filter = ["version", "language", "given_at"]
+    list_select_related = ["person__user"]
+    search_fields = ["person__user__email"]
