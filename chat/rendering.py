@@ -1,30 +1,33 @@
-"""What the page shows: rows and events as view objects for templates, and events as HTML frames for htmx."""
+"""What the page shows: rows and events as view objects for templates."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from html import unescape
+from types import MappingProxyType
 from uuid import UUID
 
-from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.engine import engine
-from chat.markdown import LiveMarkdown, render
-from chat.models import Feedback, Generation, Message, Person, Role, Status
+from chat.errors import words_for
+from chat.markdown import render
+from chat.memory import Line, lines_of
+from chat.models import Conversation, Feedback, Generation, Message, Person, Role, Status, Suggestion
+from chat.quota import today_of
 from chat.safeguards import is_reminder, retold
+from chat.versions import Versions, versions_of
 from safety.cards import names_a_country
 from safety.cards.places import PageWords, country_names, direction, gives_numbers, page_words
+from safety.rules.links import is_trusted
 from safety.verdict import Category
-from streaming import sse
-from streaming.events import Event, Metadata, Notice, Token, Transcript, notice_from_wire
-from streaming.log.base import BATCH, Entry
+from streaming.events import ErrorCode, Notice, Transcript, notice_from_wire
 
-PING = sse.frame(b"", event="ping")
-DONE = sse.frame(b"", event="done")
+_LINK = re.compile(r'<a href="([^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
+_ADDRESS = re.compile(r"https://[^\s<>()\[\]\"'|]+")
+_TAG = re.compile(r"<[^>]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,14 @@ class CountryView:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceView:
+    """An address that an answer names, and the words it stands under."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorView:
     """Why an answer failed, in words for people; `goes_on` is when asking again may help, if known."""
 
@@ -82,7 +93,8 @@ class MessageView:
     """A message as `chat/_question.html` and `chat/_answer.html` take it.
 
     `model_label` is empty where there is no choice of models. `paused_after` is the id of the last event that
-    was read before a pause; `is_paused` says that the text ends there.
+    was read before a pause; `is_paused` says that the text ends there. `used` are the lines of the person's
+    profile that the model was told; `sources` what the text links to.
     """
 
     uuid: UUID
@@ -103,6 +115,11 @@ class MessageView:
     paused_after: int | None = None
     is_paused: bool = False
     reader_country: str = ""
+    versions: Versions | None = None
+    used: Sequence[str] = ()
+    sources: Sequence[SourceView] = ()
+    suggestions: Sequence[Line] = ()
+    tells_ai: bool = False
 
 
 def notice_view(notice: Notice, country: str = "") -> NoticeView:
@@ -111,7 +128,7 @@ def notice_view(notice: Notice, country: str = "") -> NoticeView:
     return NoticeView(
         category=notice.category,
         severity=notice.severity,
-        html=_safe(render(notice.content)),
+        html=safe(render(notice.content)),
         actions=[
             ActionView(link.label, link.href, main=position == 0 or names_a_country(link.label))
             for position, link in enumerate(notice.actions)
@@ -133,19 +150,30 @@ def _country_view(notice: Notice) -> CountryView:
     return CountryView(notice.country, name, bool(name) and not notice.guessed, choices)
 
 
-def message_view(message: Message, person: Person | None) -> MessageView:
-    """Reads `generation` and `feedback` of an answer: fetch them before."""
+def message_view(
+    message: Message, person: Person | None, versions: Mapping[int, Versions] = MappingProxyType({})
+) -> MessageView:
+    """Reads `generation` and `feedback` of an answer: fetch them before. `versions` are those of the page."""
     if message.role == Role.USER:
-        return MessageView(message.uuid, message.role, message.content, message.status, message.created_at)
+        return MessageView(
+            uuid=message.uuid,
+            role=message.role,
+            content=message.content,
+            status=message.status,
+            created_at=message.created_at,
+            versions=versions.get(message.pk),
+            tells_ai=message.tells_ai,
+        )
     generation = message.generation
     country = person.country if person else ""
+    html = safe(render(message.content))
     return MessageView(
         uuid=message.uuid,
         role=message.role,
         content=message.content,
         status=message.status,
         created_at=message.created_at,
-        html=_safe(render(message.content)),
+        html=html,
         notices=[notice_view(notice_from_wire(fields), country) for fields in message.notices],
         error=_error_view(generation) if generation.error_code else None,
         feedback=next((f for f in message.feedback.all() if person and f.person_id == person.pk), None),
@@ -157,13 +185,50 @@ def message_view(message: Message, person: Person | None) -> MessageView:
         can_retry=message.can_retry,
         paused_after=generation.paused_after,
         reader_country=country,
+        versions=versions.get(message.pk),
+        used=generation.used,
+        sources=sources_of(message.content, html),
     )
+
+
+def views_of(
+    conversation: Conversation, messages: Sequence[Message], person: Person | None
+) -> list[MessageView]:
+    """Messages of one conversation with their versions; the last answer with what it suggests to remember.
+
+    Reads `generation` and `feedback` of the answers: fetch them before. Two queries.
+    """
+    versions = versions_of(conversation, messages)
+    views = [message_view(message, person, versions) for message in messages]
+    if messages and messages[-1].question_id:
+        to_remember = _to_remember(messages[-1].question_id, person)
+        views[-1] = replace(views[-1], suggestions=to_remember)
+    return views
+
+
+def _to_remember(question: int, person: Person | None) -> list[Line]:
+    rows = list(Suggestion.objects.filter(message=question, is_kept=None))
+    return lines_of(rows, today_of(person)) if rows and person else []
+
+
+def sources_of(text: str, html: str) -> list[SourceView]:
+    """What an answer links to, or names as a bare address that we trust; each address once."""
+    found: dict[str, str] = {}
+    for href, label in _LINK.findall(html):
+        found.setdefault(unescape(href), unescape(_TAG.sub("", label)))
+    for address in _ADDRESS.findall(text):
+        bare = address.rstrip(".,;:!?*_")
+        if bare not in found and is_trusted(bare):
+            found[bare] = bare.partition("://")[2].removeprefix("www.").rstrip("/")
+    return [SourceView(label, href) for href, label in found.items()]
 
 
 def _error_view(generation: Generation) -> ErrorView:
     ended, seconds = generation.ended_at, generation.retry_after
     goes_on = ended + timedelta(seconds=seconds) if ended and seconds is not None else None
-    return ErrorView(generation.error_code, generation.error_message, goes_on)
+    is_dated = generation.error_code == ErrorCode.QUOTA_EXCEEDED  # says until when
+    message = generation.error_message if is_dated else words_for(generation.error_code)
+    return ErrorView(generation.error_code, message, goes_on)
 
 
 def _label_of(model: str) -> str:
@@ -176,7 +241,7 @@ def _label_of(model: str) -> str:
 def with_text_so_far(view: MessageView, said: Transcript) -> MessageView:
     """A running answer as it stands, for a page that cannot wait for the rest of it."""
     notices = [notice_view(notice, view.reader_country) for notice in said.notices]
-    return replace(view, html=_safe(render(said.text)), notices=notices)
+    return replace(view, html=safe(render(said.text)), notices=notices)
 
 
 def paused(view: MessageView, read: Transcript) -> MessageView:
@@ -184,101 +249,6 @@ def paused(view: MessageView, read: Transcript) -> MessageView:
     return replace(with_text_so_far(view, read), status=Status.STREAMING.value, is_paused=True)
 
 
-def _safe(html: str) -> SafeString:
+def safe(html: str) -> SafeString:
     """`chat.markdown` gives only HTML that its allow-list let through."""
     return mark_safe(html)  # noqa: S308
-
-
-# --- Frames for htmx ----------------------------------------------------------------------------------------
-
-
-async def html_frames(
-    batches: AsyncGenerator[Sequence[Entry]], answer: UUID, request: HttpRequest, country: str
-) -> AsyncGenerator[bytes]:
-    """The answer as HTML that patches the page: first all there is so far, then only what changes.
-
-    Starting with all of it makes every connection complete in itself, whatever an earlier one had shown. The
-    end is left to `finished_patch`, which shows the saved message.
-    """
-    page = _LiveAnswer(answer, request, country)
-    waiting: list[Entry] = []
-    yield PING  # the page learns at once that this network lets a stream through
-    async with aclosing(batches):
-        async for batch in batches:
-            waiting += batch
-            if len(batch) >= BATCH:  # there is more at once: the page must not shrink to a part of it
-                continue
-            if not waiting:
-                yield PING
-            elif html := page.patch([event for _seq, event in waiting]):
-                yield sse.frame_lines(html, waiting[-1][0])
-            waiting.clear()
-
-
-def patch_so_far(entries: Iterable[Entry], answer: UUID, request: HttpRequest, country: str) -> str:
-    """The answer as it stands, as one patch: for a page that asks from time to time."""
-    return _LiveAnswer(answer, request, country).patch(event for _seq, event in entries)
-
-
-class _LiveAnswer:
-    """The part of the page that one answer fills, while it grows."""
-
-    def __init__(self, answer: UUID, request: HttpRequest, country: str) -> None:
-        self._id, self._request, self._country = answer, request, country
-        self._transcript = Transcript()
-        self._markdown = LiveMarkdown()
-        self._has_body = False
-
-    def patch(self, events: Iterable[Event]) -> str:
-        """HTML that brings the page up to date with these events; empty where nothing changed."""
-        new_text: list[str] = []
-        notices_changed = text_withdrawn = False
-        for event in events:
-            self._transcript.apply(event)
-            match event:
-                case Token(content):
-                    new_text.append(content)
-                case Notice(replace_from=start):
-                    notices_changed = True
-                    text_withdrawn = text_withdrawn or start is not None
-                case Metadata(reset=True):
-                    notices_changed = text_withdrawn = True
-        cards = self._cards() if notices_changed else ""
-        if text_withdrawn or (new_text and not self._has_body):
-            return cards + self._whole_body()
-        return cards + (self._more("".join(new_text)) if new_text else "")
-
-    def _cards(self) -> str:
-        """Morphed, so that a card which stands there already is not announced again."""
-        shown = [notice_view(notice, self._country) for notice in self._transcript.notices]
-        context = {"notices": shown, "message": {"uuid": self._id}, "announce": True}
-        cards = render_to_string("chat/_cards.html", context, request=self._request)
-        return _partial(f"notices-{self._id}", "innerMorph", cards)
-
-    def _whole_body(self) -> str:
-        """Also takes the place of the thinking state, which stays until there is a first word."""
-        self._has_body = True
-        self._markdown = LiveMarkdown()
-        text = self._markdown.feed(self._transcript.text)
-        body = format_html(
-            '<div id="blocks-{0}">{1}</div><div id="live-{0}" class="live">{2}</div>',
-            self._id,
-            _safe(text.finished),
-            _safe(text.live),
-        )
-        return _partial(f"body-{self._id}", "innerMorph", body)
-
-    def _more(self, text: str) -> str:
-        patch = self._markdown.feed(text)
-        finished = _partial(f"blocks-{self._id}", "beforeend", patch.finished) if patch.finished else ""
-        return finished + _partial(f"live-{self._id}", "innerMorph", patch.live)
-
-
-def _partial(target: str, swap: str, html: str) -> str:
-    return format_html('<hx-partial hx-target="#{}" hx-swap="{}">{}</hx-partial>', target, swap, _safe(html))
-
-
-def finished_patch(message: MessageView, request: HttpRequest) -> str:
-    """Replaces the live answer by the saved one."""
-    html = render_to_string("chat/_answer.html", {"message": message}, request=request)
-    return _partial(f"m-{message.uuid}", "outerHTML", html)

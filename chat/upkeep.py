@@ -6,12 +6,12 @@ import os
 import socket
 import uuid
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
 
-from chat import answer_cache, statistics
+from chat import answer_cache, conversations, erasure, statistics
 from chat.engine import engine
 from chat.models import Worker
 from chat.turns import sweep
@@ -20,6 +20,7 @@ from chat.work import unit_of_work
 logger = logging.getLogger(__name__)
 
 COUNTED_EVERY = timedelta(minutes=1)
+PURGED_EVERY = timedelta(hours=1)
 FORGOTTEN_AFTER = timedelta(minutes=10)
 """How long a dead process stays in the admin's list."""
 
@@ -30,6 +31,7 @@ class Upkeep:
     def __init__(self) -> None:
         self._me = uuid.uuid4()
         self._started_at = timezone.now()
+        self._purged_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -56,6 +58,16 @@ class Upkeep:
         if swept := await sweep(stale=settings.STALE_SECONDS):
             logger.warning("%d answers of a dead process were saved as interrupted", swept)
         await unit_of_work(_count)
+        await unit_of_work(conversations.purge)
+        await unit_of_work(self._purge)
+
+    def _purge(self) -> None:
+        """A part in each round until nothing is left to remove, then not for an hour."""
+        now = timezone.now()
+        if self._purged_at and now - self._purged_at < PURGED_EVERY:
+            return
+        if erasure.purge(now) == 0:
+            self._purged_at = now
 
     def _beat(self) -> None:
         now = timezone.now()

@@ -62,6 +62,7 @@ def ask_of(body: ChatIn) -> Ask:
         client_message_id=body.clientMessageId,
         timezone=body.timezone,
         profile=profile_of(body.profile),
+        edits=body.edits,
     )
 
 

@@ -55,6 +55,14 @@ class ChatIn(Schema):
     )
     timezone: Annotated[str, StringConstraints(max_length=64, pattern=NO_NUL)] | None = None
     profile: ProfileIn | None = None
+    edits: UUID | None = None
+    """A question of the conversation, whose place this one takes; the old one stays as a version."""
+
+    @model_validator(mode="after")
+    def _edits_in_a_conversation(self) -> Self:
+        if self.edits is not None and self.conversationId is None:
+            raise ValueError("edits needs the conversationId of the question that it replaces")
+        return self
 
 
 class ActionOut(Schema):
@@ -154,6 +162,8 @@ class ConversationOut(Schema):
     createdAt: datetime
     updatedAt: datetime
     messageCount: int
+    pinned: bool
+    sharedUrl: str | None
 
 
 class ConversationsOut(Schema):
@@ -162,11 +172,20 @@ class ConversationsOut(Schema):
 
 
 class ConversationIn(Schema):
+    """What is left out stays as it is."""
+
     model_config = ConfigDict(extra="forbid")
 
     title: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=NO_NUL)
-    ]
+    ] = ""
+    pinned: Annotated[bool, Field(strict=True)] = False
+
+
+class SharedOut(Schema):
+    sharedUrl: str
+    upto: UUID
+    createdAt: datetime
 
 
 class FeedbackIn(Schema):
@@ -184,6 +203,14 @@ class FeedbackOut(Schema):
     reasons: list[str]
     comment: str
     updatedAt: datetime
+    reply: str | None = None
+    repliedAt: datetime | None = None
+
+
+class RetryIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = None
 
 
 class MessageOut(Schema):
@@ -194,6 +221,9 @@ class MessageOut(Schema):
     createdAt: datetime
     notices: list[NoticeOut]
     feedback: FeedbackOut | None
+    parentId: UUID | None
+    shown: bool
+    used: list[str] | None = None
     model: str | None = None
     streamId: UUID | None = None
     finishReason: str | None = None

@@ -15,6 +15,7 @@ from channels.exceptions import StopConsumer  # type: ignore[import-untyped]
 from channels.generic.websocket import AsyncWebsocketConsumer  # type: ignore[import-untyped]
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import activate, get_language_from_request
 from django.utils.translation import gettext as _
 
 from chat import doors
@@ -83,6 +84,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         request = request_of(self.scope)
+        activate(get_language_from_request(request))  # for all that this connection is told
         try:
             check(request, arriving=len(_arriving))
             _arriving.add(self)

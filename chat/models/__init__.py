@@ -13,7 +13,7 @@ from chat.models.conversation import (
 )
 from chat.models.people import Child, Consent, Feeding, Person, Reading, Suggestion, Tone, User
 from chat.models.prompts import Prompt
-from chat.models.review import Feedback, Rating, ReviewStatus, SafetyEvent
+from chat.models.review import Feedback, Rating, Reason, ReviewStatus, SafetyEvent
 from chat.models.server import Worker
 from chat.models.usage import AnswerStatistics, CachedAnswer
 
@@ -32,6 +32,7 @@ __all__ = [
     "Prompt",
     "Rating",
     "Reading",
+    "Reason",
     "ReviewStatus",
     "Role",
     "SafetyEvent",

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
+from django.utils.translation import gettext_lazy as _
 
 from streaming.events import Outcome
 
@@ -23,11 +24,6 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def counted(self) -> "ConversationQuerySet":
         """Each with `message_count`."""
         return self.annotate(message_count=Count("messages"))
-
-    def matching(self, words: str) -> "ConversationQuerySet":
-        """With these words in the title or in any message."""
-        said = Message.objects.filter(conversation=OuterRef("pk"), content__icontains=words)
-        return self.filter(Q(title__icontains=words) | Exists(said))
 
 
 class Conversation(models.Model):
@@ -102,8 +98,8 @@ class Summary(models.Model):
 
 
 class Role(models.TextChoices):
-    USER = "user", "parent"
-    ASSISTANT = "assistant", "assistant"
+    USER = "user", _("parent")
+    ASSISTANT = "assistant", _("assistant")
 
 
 class Status(models.TextChoices):
@@ -127,11 +123,15 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
     def said_before(self, question: "Message") -> "MessageQuerySet":
         """Answers before this question that said something, latest first, each with its own question."""
+        return self.said(question.conversation_id, before=question.pk)
+
+    def said(self, conversation: int, *, before: int) -> "MessageQuerySet":
+        """The same, before any message of a conversation."""
         said = self.filter(
-            conversation=question.conversation,
+            conversation=conversation,
             role=Role.ASSISTANT,
             is_shown=True,
-            pk__lt=question.pk,
+            pk__lt=before,
             status__in=(Status.COMPLETE, Status.STOPPED, Status.INTERRUPTED),
         )
         return said.exclude(content="").order_by("-pk").select_related("question")
@@ -200,12 +200,12 @@ class Message(models.Model):
 class StopReason(models.TextChoices):
     """Why an answer was ended before its own end, where that was no failure of the provider."""
 
-    PERSON = "person", "stopped by the parent"
-    SUPERSEDED = "superseded", "the parent sent another message"
-    DELETED = "deleted", "the conversation was deleted"
-    UNREAD = "unread", "nobody read it"
-    SHUTDOWN = "shutdown", "the server was shut down"
-    DIED = "died", "the server died"
+    PERSON = "person", _("stopped by the parent")
+    SUPERSEDED = "superseded", _("the parent sent another message")
+    DELETED = "deleted", _("the conversation was deleted")
+    UNREAD = "unread", _("nobody read it")
+    SHUTDOWN = "shutdown", _("the server was shut down")
+    DIED = "died", _("the server died")
 
 
 class Generation(models.Model):

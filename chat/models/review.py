@@ -3,19 +3,42 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from safety.verdict import Action, Category, Severity
 
 
 class Rating(models.TextChoices):
-    UP = "up", "helpful"
-    DOWN = "down", "not helpful"
+    UP = "up", _("helpful")
+    DOWN = "down", _("not helpful")
+
+
+class Reason(models.TextChoices):
+    """Why an answer did not help."""
+
+    WRONG = "wrong", _("It is wrong")
+    UNSAFE = "unsafe", _("It could be dangerous")
+    NOT_FOR_AGE = "not_for_age", _("Not right for my child's age")
+    NOT_FOR_WEEK = "not_for_week", _("Not right for my week of pregnancy")
+    NOT_ANSWERED = "not_answered", _("It does not answer my question")
+    MISUNDERSTOOD = "misunderstood", _("It did not understand me")
+    TOO_LONG = "too_long", _("Too long")
+    TOO_SHORT = "too_short", _("Too short")
+    TOO_HARD = "too_hard", _("Hard to understand")
+    WRONG_LANGUAGE = "wrong_language", _("Wrong language")
+    NO_SOURCE = "no_source", _("No source")
+    OUT_OF_DATE = "out_of_date", _("Out of date")
+    NOT_HERE = "not_here", _("Does not fit where I live")
+    COLD = "cold", _("Cold or judging")
+    NEEDLESS_ALARM = "needless_alarm", _("It alarmed me for nothing")
+    REFUSED = "refused", _("It refused to answer")
+    OTHER = "other", _("Something else")
 
 
 class ReviewStatus(models.TextChoices):
-    NEW = "new", "new"
-    REVIEWED = "reviewed", "reviewed"
-    FOLLOW_UP = "follow_up", "needs follow-up"
+    NEW = "new", _("new")
+    REVIEWED = "reviewed", _("reviewed")
+    FOLLOW_UP = "follow_up", _("needs follow-up")
 
 
 class Reviewed(models.Model):
@@ -60,17 +83,21 @@ class Feedback(Reviewed):
     def __str__(self) -> str:
         return f"{self.get_rating_display()}: {self.comment[:60]}"
 
+    @property
+    def reason_choices(self) -> list[tuple[str, str]]:
+        return [(code, str(words)) for code, words in Reason.choices]
+
 
 class SafetyEvent(Reviewed):
     """The safety rules saw something, in a question (`input`) or in an answer (`output`). Never edited."""
 
     class Direction(models.TextChoices):
-        INPUT = "input", "in a question"
-        OUTPUT = "output", "in an answer"
+        INPUT = "input", _("in a question")
+        OUTPUT = "output", _("in an answer")
 
     class Label(models.TextChoices):
-        RIGHT = "right", "rightly found"
-        WRONG = "wrong", "false alarm"
+        RIGHT = "right", _("rightly found")
+        WRONG = "wrong", _("false alarm")
 
     message = models.ForeignKey("chat.Message", on_delete=models.CASCADE, related_name="safety_events")
     direction = models.CharField(max_length=6, choices=Direction)

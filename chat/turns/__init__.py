@@ -2,9 +2,12 @@
 
 The sole writer of Message and Generation. It knows no door: whoever follows an answer reads the log.
 
-    opening   the question saved and judged, the prompt prepared
+    opening   the question taken in, in its place in the conversation
+    preparing the question judged, the prompt put together, an empty answer saved
     running   the answer written to the log, by a task that no request owns; stopping it
     closing   what was shown saved, before anybody is told that it has ended
+    deletion  conversations taken away, and back
+    asides    title and summary, in the background, when it has ended
     branches  versions of questions and answers, and which of them are shown
     recovery  checkpoints while answers run, and the sweep that ends what a dead process left
 """

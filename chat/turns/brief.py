@@ -31,6 +31,8 @@ class Ask:
     timezone: str | None = None
     accept_language: str = ""
     profile: Profile | None = None
+    without_profile: bool = False
+    """Of a first message: the conversation is not told what the person told of themselves."""
     edits: uuid.UUID | None = None
     """The question that this one takes the place of, with all that came after it."""
 
@@ -41,6 +43,7 @@ class Brief:
     text of an earlier answer to the same question. `cache_key` is set where this answer may be one later.
     """
 
+    conversation_pk: int
     question_pk: int
     answer_pk: int
     generation_pk: int
@@ -52,6 +55,13 @@ class Brief:
     language: str | None
     country: str | None
     guessed: bool = False
+    spoken: str = ""
+    """The language that the prompt is written in, and most likely the answer."""
+    interface: str = ""
+    """The language of the page, in which the reader is told of errors."""
+    wants_title: bool = False
+    is_long: bool = False
+    """The prompt had to leave so much out that it is worth a summary."""
     allowance: quota.Allowance | None = None
     replay: str | None = None
     cache_key: str | None = None

@@ -3,7 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import override
 
 from chat import answer_cache, quota
 from chat.engine import engine
@@ -37,7 +39,12 @@ _STOP_REASONS = {
 
 
 def closing_events(brief: Brief, transcript: Transcript, end: End) -> list[Event]:
-    """What readers are told at the end of what they have seen."""
+    """What readers are told at the end of what they have seen, in the language of their page."""
+    with override(brief.interface or settings.LANGUAGE_CODE):
+        return _closing_events(brief, transcript, end)
+
+
+def _closing_events(brief: Brief, transcript: Transcript, end: End) -> list[Event]:
     progress = brief.progress
     match end.ending:
         case Ending.FAILED if end.error:

@@ -15,6 +15,7 @@ from chat.models import StopReason
 from chat.reply import Plan, refusal, reply
 from chat.safeguards import CRISIS_CARD, question_notices
 from chat.second_opinion import after_opinions
+from chat.turns.asides import begin_asides
 from chat.turns.brief import Brief, Turn
 from chat.turns.closing import close_turn, closing_events
 from chat.turns.recovery import sweep
@@ -46,6 +47,7 @@ async def run_turn(turn: Turn) -> None:
             transcript.apply(event)
         if not await unit_of_work(close_turn, brief, transcript, end):
             raise StreamLost(turn.stream_id)
+        begin_asides(brief, transcript)
         return closing
 
     await engine().producer.start(turn.stream_id, _answer(turn, brief), close, key=brief.generation_pk)

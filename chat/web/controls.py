@@ -1,10 +1,9 @@
-"""What can be done with an answer or a conversation that is there: stop, pause, go on, rate, delete."""
+"""What can be done with an answer that is there: stop, pause, go on, rate."""
 
 import uuid
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -58,31 +57,32 @@ def _back_to(request: HttpRequest, generation: Generation) -> HttpResponse:
 @kindly
 async def rate(request: HttpRequest, message_uuid: uuid.UUID) -> HttpResponse:
     """Keep, change or clear what a person thinks of an answer."""
-    rating = request.POST.get("rating", "")
-    comment = request.POST.get("comment", "").replace("\0", "").strip()
-    if rating not in (*Rating.values, "clear") or len(comment) > COMMENT_CHARS:
+    form = request.POST
+    rating, reasons = form.get("rating", ""), tuple(form.getlist("reasons"))
+    comment = form.get("comment", "").replace("\0", "").strip()
+    if rating not in (*Rating.values, "clear"):
         return await refused(request, Invalid(_("This rating is not known.")), None, draft="")
+    if len(comment) > COMMENT_CHARS:
+        too_long = _("This comment is too long: %(length)d characters, where %(limit)d fit.")
+        words = too_long % {"length": len(comment), "limit": COMMENT_CHARS}
+        return await refused(request, Invalid(words), None, draft="")
 
     def keep(person: Person | None) -> tuple[MessageView, Message]:
         if rating == "clear":
             feedback.take_back(person, message_uuid)
         else:
-            feedback.give(person, message_uuid, feedback.Opinion(rating, comment=comment))
+            # Of the other thumb's reasons none fits any more.
+            given = feedback.Opinion(rating, reasons if rating == Rating.DOWN else (), comment)
+            feedback.give(person, message_uuid, given)
         answer = access.answer(person, message_uuid)
         return message_view(answer, person), answer
 
-    shown, answer = await doors.with_visitor(request, keep)
+    try:
+        shown, answer = await doors.with_visitor(request, keep)
+    except Invalid as refusal:
+        return await refused(request, refusal, None, draft="")
     if by_htmx(request):
-        return render(request, "chat/_feedback.html", {"message": shown})
+        is_new = not reasons and not comment
+        context = {"message": shown, "opened": rating != "clear", "sent": rating != "clear" and not is_new}
+        return render(request, "chat/_feedback.html", context)
     return HttpResponseRedirect(conversation_url(answer.conversation.uuid) + f"#m-{message_uuid}")
-
-
-@require_POST
-@kindly
-async def delete(request: HttpRequest, conversation_uuid: uuid.UUID) -> HttpResponse:
-    await doors.delete_conversation(request, conversation_uuid)
-    response = HttpResponseRedirect(reverse("chat:home"))
-    if by_htmx(request):
-        response = HttpResponse(status=204)  # type: ignore[assignment]
-        response["HX-Redirect"] = reverse("chat:home")
-    return response

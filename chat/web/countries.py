@@ -13,8 +13,9 @@ from chat.rendering import MessageView, NoticeView, message_view, notice_view
 from chat.safeguards import as_reminder, notice_of_card
 from chat.web.errors import kindly
 from chat.web.forms import by_htmx, conversation_url, uuid_or_none
-from chat.web.page import as_it_stands, page
+from chat.web.page import page
 from chat.web.sending import refused
+from chat.web.transcript import as_it_stands
 from chat.work import unit_of_work
 from safety.cards import UnknownCard
 from safety.cards.places import has_numbers

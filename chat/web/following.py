@@ -4,19 +4,26 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from typing import Any
 
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
 from chat import access, doors
 from chat.engine import engine
 from chat.errors import NotFound
-from chat.models import Generation, Person
-from chat.rendering import DONE, MessageView, finished_patch, html_frames, message_view, patch_so_far
+from chat.frames import DONE, finished_patch, html_frames, patch_so_far
+from chat.models import Conversation, Generation, Message, Person
+from chat.rendering import MessageView, views_of
 from chat.streams import follow
 from chat.web.errors import kindly
 from chat.web.forms import number
+from chat.web.language import in_language_of_request
+from chat.web.listing import listed
 from streaming import sse
 from streaming.events import TERMINAL
 from streaming.log.base import Entry, LogUnavailable, StreamNotFound
@@ -33,7 +40,8 @@ GATHER = 0.5
 async def stream(request: HttpRequest, stream_uuid: uuid.UUID) -> HttpResponseBase:
     """An answer as it is being written, for as long as the page reads it."""
     generation, country = await _found(request, stream_uuid)
-    return StreamResponse(_frames(request, generation.stream_uuid, generation.message.uuid, country))
+    frames = _frames(request, generation.stream_uuid, generation.message.uuid, country)
+    return StreamResponse(in_language_of_request(frames))
 
 
 async def _found(request: HttpRequest, stream_uuid: uuid.UUID) -> tuple[Generation, str]:
@@ -57,8 +65,32 @@ async def _frames(
 
 
 async def _finished(request: HttpRequest, answer: uuid.UUID) -> str:
-    saved = await doors.with_visitor(request, lambda person: _answer_view(person, answer))
-    return finished_patch(saved, request)
+    def load(person: Person | None) -> tuple[MessageView, Conversation | None]:
+        message = access.answer(person, answer)
+        return _view_of(message, person), message.conversation if _awaits_title(message) else None
+
+    saved, untitled = await doors.with_visitor(request, load)
+    watch = {"conversation": untitled}
+    awaiting = render_to_string("chat/_title_awaited.html", watch, request=request) if untitled else ""
+    return finished_patch(saved, request) + awaiting
+
+
+def _awaits_title(message: Message) -> bool:
+    """Whether the model may be thinking of one: see `chat.turns.asides`."""
+    question = message.question
+    is_first = question is not None and question.follows_id is None
+    return settings.MODEL_TITLES and is_first and not (message.conversation.is_named or message.notices)
+
+
+@require_GET
+@kindly
+async def title(request: HttpRequest, conversation_uuid: uuid.UUID) -> HttpResponse:
+    """The title and the list, a moment after the first answer."""
+
+    def load(person: Person | None) -> dict[str, Any]:
+        return {"conversation": access.conversation(person, conversation_uuid), **listed(person)}
+
+    return render(request, "chat/_titled.html", await doors.with_visitor(request, load))
 
 
 @require_GET
@@ -72,7 +104,8 @@ async def poll(request: HttpRequest, stream_uuid: uuid.UUID) -> HttpResponseBase
     after, wait = number(request.GET.get("after")), number(request.GET.get("wait"))
     # One chunk, and yet a stream: it waits as cheaply as one.
     chunks = _polled(request, generation, country, after, min(float(wait), LONGEST_WAIT))
-    return StreamResponse(chunks, content_type="text/html; charset=utf-8", padded=pad_json)
+    html = "text/html; charset=utf-8"
+    return StreamResponse(in_language_of_request(chunks), content_type=html, padded=pad_json)
 
 
 async def _polled(
@@ -114,5 +147,5 @@ def _is_end(entries: Sequence[Entry]) -> bool:
     return bool(entries) and isinstance(entries[-1][1], TERMINAL)
 
 
-def _answer_view(person: Person | None, answer: uuid.UUID) -> MessageView:
-    return message_view(access.answer(person, answer), person)
+def _view_of(message: Message, person: Person | None) -> MessageView:
+    return views_of(message.conversation, [message], person)[0]

@@ -1,33 +1,28 @@
 """The page: a conversation as it stands, and a new one."""
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from chat import access, doors
+from chat import access, conversations, doors, feedback
+from chat.consent import is_given, points
 from chat.engine import engine
-from chat.errors import NotAuthenticated
+from chat.errors import NotAuthenticated, NotFound
 from chat.models import Conversation, Person, Status
-from chat.rendering import MessageView, message_view, paused, with_text_so_far
-from chat.streams import so_far
+from chat.profile import known_of
+from chat.quota import today_of
+from chat.rendering import MessageView
+from chat.suggestions import suggestions
 from chat.web.errors import kindly
-
-LISTED = 50
-
-
-def suggestions() -> list[str]:
-    """First questions for an empty page."""
-    return [
-        _("How often should a newborn feed at night?"),
-        _("Tell me about baby sleep patterns"),
-        _("What helps with colic?"),
-        _("When does morning sickness stop?"),
-    ]
+from chat.web.forms import uuid_or_none
+from chat.web.language import remember, speak_to
+from chat.web.listing import listed
+from chat.web.transcript import Stretch, as_they_stand, stretch
 
 
 @require_GET
@@ -42,6 +37,7 @@ async def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @kindly
 async def conversation(request: HttpRequest, conversation_uuid: uuid.UUID) -> HttpResponse:
+    """As it ends; or, for links, the part before one message (`before`) or around one (`at`)."""
     return await page(request, conversation_uuid)
 
 
@@ -49,49 +45,54 @@ async def page(request: HttpRequest, conversation_uuid: uuid.UUID | None = None,
     """The page, with `more` context; `status` in it is the HTTP status."""
 
     def load(person: Person | None) -> dict[str, Any]:
+        speak_to(person)
         shown = access.conversation(person, conversation_uuid) if conversation_uuid else None
+        news = feedback.unseen_replies(person)
+        if shown:
+            feedback.see_replies(person, shown)
         return {
             "person": person or Person(),
+            "news": news,
             "user": request.user,
             "conversation": shown,
-            "conversations": list(access.conversations(person)[:LISTED]),
-            "messages": _messages(shown, person) if shown else [],
+            "stretch": _stretch(request, shown, person) if shown else Stretch(),
             "follow": True,
-            "suggestions": suggestions(),
+            "suggestions": suggestions(person, today_of(person)),
+            "knows": not shown and bool(known_of(person, today_of(person)).lines) if person else False,
+            "consent": [] if is_given(person) else points(),
             "client_message_id": str(uuid.uuid4()),
             "models": list(engine().models.values()),
             "draft": "",
             "problem": None,
+            "deleted": _deleted(request, person),
+            **listed(person),
         }
 
     status = more.pop("status", 200)
     context = await doors.with_visitor(request, load) | more
-    messages = context["messages"] = await _as_they_stand(context["messages"])
+    chosen = speak_to(context["person"])
+    messages = context["messages"] = await as_they_stand(context["stretch"].messages)
     context["refresh"] = _refresh_address(request, messages)
     context["model"] = _last_model(messages)
+    context["readonly"] = not context["stretch"].is_latest  # what is asked now belongs to the end
     get_token(request)
-    return render(request, "chat/page.html", context, status=status)
+    response = render(request, "chat/page.html", context, status=status)
+    if chosen:
+        remember(response, chosen)
+    return response
 
 
-async def _as_they_stand(messages: list[MessageView]) -> list[MessageView]:
-    """Only the last answer can wait for someone to come back to it."""
-    last = len(messages) - 1
-    return [await as_it_stands(m, may_wait=index == last) for index, m in enumerate(messages)]
+def _deleted(request: HttpRequest, person: Person | None) -> Conversation | None:
+    """What was deleted a moment ago, and led here."""
+    with suppress(NotFound):
+        if gone := uuid_or_none(request.GET.get("deleted", "")):
+            return conversations.deleted(person, gone)
+    return None
 
 
-async def as_it_stands(message: MessageView, *, may_wait: bool = False) -> MessageView:
-    """A running answer with what it says now; a paused one with what was read of it."""
-    after, running = message.paused_after, message.status == Status.STREAMING
-    is_paused = may_wait and after is not None and (running or message.status == Status.COMPLETE)
-    if message.stream_uuid is None or not (running or is_paused):
-        return message
-    now = await so_far(message.stream_uuid)
-    if is_paused and now:
-        read = await so_far(message.stream_uuid, after)
-        # A pause keeps words back, never a card; and nothing where all had been read.
-        if read and len(read.notices) == len(now.notices) and (running or read.text != now.text):
-            return paused(message, read)
-    return with_text_so_far(message, now) if running and now else message
+def _stretch(request: HttpRequest, shown: Conversation, person: Person | None) -> Stretch:
+    before, around = (uuid_or_none(request.GET.get(name, "")) for name in ("before", "at"))
+    return stretch(shown, person, before=before, around=around)
 
 
 def _last_model(messages: list[MessageView]) -> str:
@@ -108,8 +109,3 @@ def _refresh_address(request: HttpRequest, messages: list[MessageView]) -> str |
     again = request.GET.get("again", "0")
     count = int(again) + 1 if again.isdecimal() and len(again) < 6 else 1
     return f"{request.path}?again={count}#m-{running[-1]}" if running else None
-
-
-def _messages(shown: Conversation, person: Person | None) -> list[MessageView]:
-    rows = shown.messages.shown().select_related("generation").prefetch_related("feedback")
-    return [message_view(row, person) for row in rows]

@@ -9,7 +9,7 @@ from django.test import AsyncClient
 from django.urls import URLPattern, get_resolver
 
 from chat.markdown import render
-from chat.models import Conversation, Feedback, Message
+from chat.models import Conversation, Feedback, Message, Suggestion
 from chat.work import in_thread
 from streaming.events import ErrorCode
 from streaming.providers.base import ProviderError
@@ -98,7 +98,8 @@ class Page:
 
 
 def body_of(page, answer):
-    found = re.search(rf'<div id="body-{answer}" class="prose">(.*?)</div>\s*<div id="foot-', page, re.DOTALL)
+    prose = rf'<div id="body-{answer}" class="prose" dir="auto">(.*?)</div>\s*<div id="foot-'
+    found = re.search(prose, page, re.DOTALL)
     assert found is not None
     return found.group(1)
 
@@ -337,7 +338,13 @@ async def test_api_needs_no_csrf_token(says, alice):
 
 # --- No door for anybody else -------------------------------------------------------------------------------
 
-SECRETS = ("Alice's secret question", "Alice's secret answer", "Alice's secret title", "Alice's opinion")
+SECRETS = (
+    "Alice's secret question",
+    "Alice's secret answer",
+    "Alice's secret title",
+    "Alice's opinion",
+    "Alice's secret child",
+)
 
 
 def routes(patterns=None, prefix=""):
@@ -368,12 +375,18 @@ async def test_no_route_tells_anything_of_another_person(who, says, alice, bob_c
         Conversation.objects.update(title="Alice's secret title")
         told = Message.objects.get(uuid=turn.answer)
         Feedback.objects.create(message=told, person=alice, rating="up", comment="Alice's opinion")
+        return Suggestion.objects.create(message=told.question, fact="name", value="Alice's secret child")
 
-    await in_thread(make)
+    suggestion = await in_thread(make)
     client = bob_client if who == "bob" else guest_client
     if who == "a guest of some time":
         await ask(client, "Something else?")
-    ids = {"conversation": turn.conversation, "stream": turn.stream, "message": turn.answer}
+    ids = {
+        "conversation": turn.conversation,
+        "stream": turn.stream,
+        "message": turn.answer,
+        "suggestion": suggestion.uuid,
+    }
     found = sorted(set(routes()))
     assert len(found) >= 12
     for route in found:

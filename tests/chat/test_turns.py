@@ -300,7 +300,8 @@ async def test_delete_by_the_door_stops_the_model_first(says, alice, rf):
     request = rf.post("/")
     request.user = alice.user
     await delete_conversation(request, turn.conversation)
-    assert (provider.closed, await count(Message)) == (1, 0)
+    assert (provider.closed, await count(Message, status=Status.STOPPED, content="Before. ")) == (1, 1)
+    assert await count(Conversation, deleted_at=None) == 0
 
 
 async def test_stop_saves_what_was_shown(says, alice):
