@@ -7,7 +7,7 @@ PY ?= $(shell for python in python3.14 python3.13 python3.12 python3 python \
 done)
 BIN := .venv/bin
 
-.PHONY: help run setup setup-dev assets browser test test-safety test-sqlite test-postgres check format bench clean
+.PHONY: help run setup setup-dev words messages assets browser test test-safety test-units test-journeys test-postgres check format pictures bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ help: ## this list
 run: setup ## the chat page and API, streaming, without a key (HOST, PORT)
 	@NIGHTLIGHT_DEMO=on $(BIN)/python manage.py demo
 
-setup: .venv/.runtime assets
+setup: .venv/.runtime assets words
 
 .venv/.runtime: pyproject.toml requirements.lock
 	@test -n "$(PY)" || { printf '%s\n' \
@@ -28,10 +28,17 @@ setup: .venv/.runtime assets
 	@$(BIN)/python -m pip install -qq --constraint requirements.lock .
 	@touch $@
 
-setup-dev: .venv/.dev assets
+setup-dev: .venv/.dev assets words
 
 .venv/.dev: .venv/.runtime
 	@$(BIN)/python -m pip install -qq --constraint requirements.lock --group dev
+	@touch $@
+
+# The catalogues of the interface as Django reads them, made by Babel: no gettext is needed.
+words: .venv/.words
+
+.venv/.words: $(wildcard locale/*/LC_MESSAGES/django.po) | .venv/.runtime
+	@$(BIN)/pybabel --quiet compile --domain django --directory locale
 	@touch $@
 
 assets: node_modules/.installed
@@ -44,19 +51,26 @@ node_modules/.installed: package.json package-lock.json | .venv/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" $$npm ci --silent --no-audit --no-fund
 	@touch $@
 
-test: setup-dev browser test-safety test-sqlite test-postgres ## set-up and the whole test suite, browser tests included
+test: setup-dev browser test-safety test-units test-journeys test-postgres ## set-up and the whole test suite, browser tests included
 
 # Thousands of judgements, which need neither a server nor a browser: on all processors, and without counting
 # lines, which would make them take twice as long.
 test-safety:
 	$(BIN)/python -X dev -m pytest tests/safety --numprocesses auto
 
-# The others start servers and browsers of their own, so they run in one process.
-test-sqlite:
-	$(BIN)/python -X dev -m pytest --ignore tests/safety --cov --cov-report=term:skip-covered
+test-units:
+	$(BIN)/python -X dev -m pytest --ignore tests/safety --ignore tests/journeys --numprocesses auto \
+		--cov --cov-report=term:skip-covered
 
+# These start servers and browsers of their own, and cut them off at moments that count: one after the other.
+test-journeys:
+	$(BIN)/python -X dev -m pytest tests/journeys
+
+# What the database takes part in, once more, on PostgreSQL.
+test-postgres: export NIGHTLIGHT_TEST_DATABASE = postgres
 test-postgres:
-	NIGHTLIGHT_TEST_DATABASE=postgres $(BIN)/python -X dev -m pytest -m "database and not browser"
+	$(BIN)/python -X dev -m pytest --ignore tests/journeys --numprocesses auto -m database
+	$(BIN)/python -X dev -m pytest tests/journeys -m "database and not once and (not browser or (both and not phone))"
 
 browser: ## Chromium for the browser tests, from Debian where we may install it
 	@command -v chromium >/dev/null 2>&1 || { \
@@ -82,8 +96,15 @@ format: setup-dev ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+pictures: setup-dev ## the pictures of docs/visual.md, by Chromium
+	$(BIN)/python -m tests.journeys.pictures
+
+messages: setup-dev ## collect what is to be translated into locale/
+	@NIGHTLIGHT_DEMO=on $(BIN)/python manage.py catalogues --compile
+
 bench: setup-dev ## CPU per token, first token, memory, threads: against a FastAPI passthrough
 	$(BIN)/python -m benchmarks
 
 clean: ## remove everything that set-up and the demo made
+	rm -f locale/*/LC_MESSAGES/django.mo
 	rm -rf .venv node_modules var test-artifacts .mypy_cache .ruff_cache .pytest_cache

@@ -53,7 +53,23 @@ ASGI_APPLICATION = "config.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
+USE_I18N = True
 LANGUAGE_CODE = "en"
+# Each named in itself: whoever looks for theirs reads no other.
+LANGUAGES = [
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("pt", "Português"),
+    ("de", "Deutsch"),
+    ("zh-hans", "简体中文"),
+    ("ar", "العربية"),
+    ("hi", "हिन्दी"),
+]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 60 * 60 * 24 * 365
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = HTTPS
 
 # In cookies, so that no middleware has to load a session for a message.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
@@ -79,6 +95,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -161,6 +178,9 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 GUEST_ACCESS = env.flag("GUEST_ACCESS", default=DEMO)
+CONSENT_REQUIRED = env.flag("CONSENT_REQUIRED", default=True)
+KEEP_DAYS = env.whole("KEEP_DAYS", 0)
+DELETE_UNDO_SECONDS = env.seconds("DELETE_UNDO_SECONDS", 600)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
@@ -221,6 +241,7 @@ OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_MODEL = env.text("OPENAI_MODEL")
 MODEL_LABEL = env.text("MODEL_LABEL")
 MODEL_CONTEXT_WINDOW = env.whole("MODEL_CONTEXT_WINDOW", 128_000, least=1000)
+MODEL_PLACE = env.text("MODEL_PLACE")
 MODELS_FILE = env.text("MODELS_FILE")
 
 
@@ -246,6 +267,8 @@ def _models() -> tuple[ModelSpec, ...]:
 MODELS = _models()
 CONTEXT_TOKENS = env.whole("CONTEXT_TOKENS", 6000, least=500)
 ANSWER_TOKENS = env.whole("ANSWER_TOKENS", 1200, least=50)
+SUMMARY_AFTER_TOKENS = env.whole_or_off("SUMMARY_AFTER_TOKENS", 1500)
+MODEL_TITLES = env.flag("MODEL_TITLES", default=True)
 PROVIDER_CONNECT_TIMEOUT = env.seconds("PROVIDER_CONNECT_TIMEOUT", 5)
 PROVIDER_IDLE_TIMEOUT = env.seconds("PROVIDER_IDLE_TIMEOUT", 60)
 PROVIDER_TOTAL_TIMEOUT = env.seconds("PROVIDER_TOTAL_TIMEOUT", 120)
@@ -290,12 +313,18 @@ STATICFILES_DIRS = [
     ("fonts", BASE_DIR / "node_modules/@fontsource-variable/atkinson-hyperlegible-next/files"),
 ]
 SERVESTATIC_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.static.VersionedStorage"},
+}
 
 SECURE_CSP = {
     "default-src": [CSP.SELF],
     "script-src": [CSP.SELF],
     "style-src": [CSP.SELF],
     "img-src": [CSP.SELF, "data:"],
+    "worker-src": [CSP.SELF],
+    "manifest-src": [CSP.SELF],
     "object-src": [CSP.NONE],
     "base-uri": [CSP.NONE],
     "form-action": [CSP.SELF],

@@ -26,6 +26,10 @@ OURS = (
     "WEB_CONCURRENCY",
     "WEBSOCKET_",
     "STREAM_",
+    "KEEP_DAYS",
+    "MODEL_PLACE",
+    "MODEL_TITLES",
+    "SUMMARY_",
 )
 
 
@@ -59,6 +63,7 @@ os.environ.update(
     ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
     GUEST_ACCESS="on",
     HTTPS="off",
+    CONSENT_REQUIRED="off",
     LOG_LEVEL="WARNING",
     STATE_DIR=tempfile.mkdtemp(prefix="nightlight-test-"),
     # The index of the rules, for the many processes of a run; none of them lives long enough to compile all.
@@ -66,6 +71,9 @@ os.environ.update(
     SAFETY_WARM_UP="off",
     AZURE_OPENAI_ENDPOINT="https://azure.test",
     AZURE_OPENAI_API_KEY="key-for-tests",
+    # Most tests count what the provider is asked; those of titles and summaries turn them on.
+    MODEL_TITLES="off",
+    SUMMARY_AFTER_TOKENS="off",
     RATE_LIMIT_MESSAGES="off",
     RATE_LIMIT_GUEST_MESSAGES="off",
 )

@@ -3,14 +3,20 @@ const pill = document.querySelector("#newest");
 const log = document.querySelector("#log");
 const page = document.scrollingElement;
 const NEAR = 64; // px
-let atEnd = true;
+let atEnd = log.childElementCount > 0; // an empty page is read from its top
 
 const distance = () => page.scrollHeight - page.clientHeight - page.scrollTop;
 const toEnd = () => {
   page.scrollTop = page.scrollHeight;
 };
 
+let atCard = false; // the page has put a card in sight: it stays there until the reader moves
+for (const move of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+  addEventListener(move, () => { atCard = false; }, { passive: true });
+}
+
 addEventListener("scroll", () => {
+  if (atCard) return;
   atEnd = distance() < NEAR;
   if (atEnd) pill.hidden = true;
 }, { passive: true });
@@ -23,6 +29,7 @@ const toCard = () => {
   if (!article || carded.has(article.id)) return false;
   carded.add(article.id);
   atEnd = false;
+  atCard = true;
   card.scrollIntoView({ block: "start" });
   return true;
 };
@@ -33,8 +40,12 @@ new ResizeObserver(() => {
   else pill.hidden = distance() < NEAR || !log.querySelector('.answer[data-status="streaming"]');
 }).observe(log);
 
-document.querySelector("#composer").addEventListener("htmx:before:request", () => {
-  atEnd = true; // one's own message is worth a jump
+// One's own message is worth a jump, and so is one that was changed.
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.target.matches?.("#composer, .edit form, form.again")) {
+    atEnd = true;
+    atCard = false;
+  }
 });
 // What came during a pause is read from where the reader stopped.
 document.addEventListener("submit", (event) => {
@@ -45,4 +56,4 @@ pill.addEventListener("click", () => {
   pill.hidden = true;
   toEnd();
 });
-if (!location.hash) toEnd();
+if (!location.hash && atEnd) toEnd();

@@ -37,7 +37,7 @@ const show = () => {
   pause.hidden = !busy;
   stop.hidden = !busy || typed;
   send.hidden = busy && !typed;
-  if (focused?.hidden && !noKeys.matches) box.focus(); // the button that was pressed is gone
+  if (focused?.hidden && !noKeys.matches) box.focus({ preventScroll: true }); // the button that was pressed is gone
 };
 const say = (article, template) => {
   const line = article.querySelector(".connection");
@@ -223,7 +223,7 @@ document.addEventListener("submit", (event) => {
   const article = event.target.closest(".answer");
   tell(article, "resume");
   goOn(article);
-  if (!noKeys.matches) box.focus();
+  if (!noKeys.matches) box.focus({ preventScroll: true });
 });
 
 stop.addEventListener("click", () => running().at(-1)?.querySelector("form.stop").requestSubmit());

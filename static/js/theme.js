@@ -4,6 +4,7 @@ choice.value = document.documentElement.dataset.theme ?? "";
 choice.addEventListener("change", () => {
   if (choice.value) document.documentElement.dataset.theme = choice.value;
   else delete document.documentElement.dataset.theme;
+  document.dispatchEvent(new Event("theme"));
   try {
     if (choice.value) localStorage.setItem("theme", choice.value);
     else localStorage.removeItem("theme");

@@ -5,9 +5,10 @@ from datetime import date, timedelta
 import pytest
 
 from chat import memory
-from chat.memory import Fact, suggestions_for
+from chat.memory import suggestions_for
 from chat.models import Child, Conversation, Message, Person, Suggestion
 from chat.safeguards import judge
+from chat.told import Fact
 from safety.sanitize import sanitize_input
 from tests.chat.scripted import answer
 

@@ -54,6 +54,14 @@ def browser_type_launch_args():
     return {"executable_path": "/usr/bin/chromium", "chromium_sandbox": False, "args": CHROMIUM}
 
 
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args):
+    """Without the service worker: filling its cache in each of a hundred new browsers takes minutes, and it
+    has tests of its own (test_phone.py).
+    """
+    return browser_context_args | {"service_workers": "block"}
+
+
 @pytest.fixture
 def console(page):
     """What the page complains of: script errors, and everything that the CSP stopped. Must stay empty."""
@@ -69,4 +77,10 @@ def console(page):
 def shot(page):
     """Writes a screenshot as an artefact, for people to look at."""
     ARTEFACTS.mkdir(exist_ok=True)
-    return lambda name: page.screenshot(path=ARTEFACTS / f"{name}.png")
+
+    def take(name):
+        page.screenshot(path=ARTEFACTS / f"{name}.png")
+        # Playwright leaves an empty attribute on each field, which htmx copies and the CSP then complains of.
+        page.evaluate("document.querySelectorAll('[style=\"\"]').forEach((e) => e.removeAttribute('style'))")
+
+    return take

@@ -204,7 +204,7 @@ def sign_up(page: Page, product: Product) -> None:
     page.locator("[name=email]").fill(f"{uuid4().hex}@example.org")
     page.locator("[name=password1]").fill("a-long-password-4u")
     page.locator("[name=password2]").fill("a-long-password-4u")
-    page.locator("form button[type=submit]").last.click()
+    page.locator("form:not(.language) button[type=submit]").last.click()
     page.wait_for_url(f"{product.url}/")
 
 

@@ -1,8 +1,9 @@
-"""Everyone can use every page: axe's rules, contrast, room for a thumb, no sideways scroll, few bytes."""
+"""Everyone can use every page: axe's rules in every light and in Arabic, contrast, room for a thumb, large
+letters, nothing that moves, colours of one's own.
+"""
 
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,6 +14,7 @@ from tests.journeys.product import sign_up
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 PHONE = {"width": 390, "height": 844}
 SMALL_PHONE = {"width": 320, "height": 640}
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 WIDE = {"width": 1280, "height": 800}
 LONG_WORD = "A" * 90
 ADMIN = "User.objects.create_superuser('axe', 'axe@example.org', 'a-long-password-4u')"
@@ -114,8 +116,31 @@ def wrong_password(page, product, gated):
     page.goto(f"{product.url}/accounts/login/")
     page.locator("[name=login]").fill("nobody@example.org")
     page.locator("[name=password]").fill("not-the-password")
-    page.locator("form button[type=submit]").last.click()
+    page.locator("form:not(.language) button[type=submit]").last.click()
     expect(page.locator("[role=alert], .errorlist, .problem").first).to_be_visible()
+
+
+def shared(page, product, gated):
+    """A conversation as someone sees it who was sent the link."""
+    answered(page, product, gated)
+    page.wait_for_url("**/c/**")
+    key = product.shell(
+        "from chat.conversations import share; print(share(Conversation.objects.get(uuid=uuid)).key)",
+        uuid=page.url.rstrip("/").rpartition("/")[2],
+    )
+    page.goto(f"{product.url}/s/{key.strip()}/")
+    expect(page.locator(".prose").first).to_be_visible()
+
+
+def printed(page, product, gated):
+    answered(page, product, gated)
+    page.wait_for_url("**/c/**")
+    page.goto(f"{page.url}print")
+
+
+def found(page, product, gated):
+    answered(page, product, gated)
+    page.goto(f"{product.url}/conversations/?q=simulate")
 
 
 CHAT = [empty, answered, streaming, paused, superseded, urgent, discreet, failed, corrected, limited]
@@ -126,27 +151,81 @@ OTHERS = {
     "signup": at("/accounts/signup/"),
     "password-reset": at("/accounts/password/reset/"),
     "404": at("/c/00000000-0000-0000-0000-000000000000/"),
+    "offline": at("/offline?timezone=Europe/London"),
+    "profile": at("/me/"),
+    "data": at("/me/data/"),
+    "shared": shared,
+    "print": printed,
+    "search": found,
 }
 PAGES = {state.__name__: state for state in CHAT} | OTHERS
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_accessible_in_both_lights_and_at_every_width(page, swift, gated, shot, name):
+def test_page_is_accessible_in_every_light_at_every_width_and_in_arabic(page, swift, gated, shot, name):
     page.set_viewport_size(WIDE)
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     PAGES[name](page, swift, gated)
-    found = violations(page, "wide dawn")
+    found = violations(page, "wide dawn") + moving(page)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     page.set_viewport_size(PHONE)
     shot(f"page-{name}-phone")
     found += violations(page, "phone night") + sideways(page) + small_targets(page)
-    page.set_viewport_size(SMALL_PHONE)
+    page.set_viewport_size(SMALL_PHONE)  # as 1280 px at 400 %
     found += sideways(page)
+    stretch_words(page)
+    found += sideways(page) + cut_off(page)
+    page.evaluate("document.documentElement.dataset.theme = 'dim'")
+    found += violations(page, "dim", COLOURS)
+    if name not in TRANSIENT:
+        found += in_arabic(page, shot, name)
     assert found == []
 
 
-def violations(page, where):
-    found = axe().run(page, options=RULES).response["violations"]
+# What is there until the page is loaded again.
+TRANSIENT = {"limited", "wrong-password", "streaming"}
+
+
+def in_arabic(page, shot, name):
+    page.context.add_cookies([{"name": "django_language", "value": "ar", "url": page.url}])
+    page.set_viewport_size(PHONE)
+    page.goto(page.url)
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    shot(f"page-{name}-arabic")
+    return violations(page, "Arabic") + sideways(page)
+
+
+def stretch_words(page):
+    """Letters, words, lines and paragraphs as far apart as WCAG 1.4.12 lets people set them."""
+    page.evaluate("""() => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+        word-spacing: 0.16em !important } p { margin-block-end: 2em !important }`);
+      document.adoptedStyleSheets = [sheet];
+    }""")
+
+
+def cut_off(page):
+    """Buttons and links whose words do not fit into them; what is shortened on purpose says so with dots."""
+    found = page.evaluate("""() =>
+      [...document.querySelectorAll('button, .button, summary, label, h1, h2, .call')]
+        .filter(one => one.checkVisibility({checkVisibilityCSS: true, checkOpacity: true}))
+        .filter(one => !one.matches('.visually-hidden') && getComputedStyle(one).textOverflow !== 'ellipsis')
+        .filter(one => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1)
+        .map(one => `${one.scrollWidth} in ${one.clientWidth}: ${one.outerHTML.slice(0, 100)}`)""")
+    return [f"cut off: {one}" for one in found]
+
+
+def moving(page):
+    count = page.evaluate("document.getAnimations().filter(one => one.playState === 'running').length")
+    return [f"{count} things move under reduced motion"] if count else []
+
+
+def violations(page, where, rules=RULES):
+    page.evaluate(
+        "scrollTo(0, document.documentElement.scrollHeight)"
+    )  # nothing is half behind the message box
+    found = axe().run(page, options=rules).response["violations"]
     return [(where, rule["id"], [node["html"][:160] for node in rule["nodes"]][:3]) for rule in found]
 
 
@@ -160,7 +239,7 @@ def small_targets(page):
     found = page.evaluate("""() =>
       [...document.querySelectorAll('a[href], button, select, summary, input:not([type=hidden]), textarea')]
         .filter(element => element.checkVisibility({checkVisibilityCSS: true, checkOpacity: true}))
-        .filter(element => !element.matches('.skip, .prose a, p > a:not(.button), p a:not(.button)'))
+        .filter(element => !element.matches('.skip, .visually-hidden, .prose a, p a:not(.button)'))
         .filter(element => !['checkbox', 'radio'].includes(element.type))
         .map(element => [element.outerHTML.slice(0, 120), element.getBoundingClientRect()])
         .filter(([html, box]) => box.width > 0 && (box.height < 43.5 || box.width < 43.5))
@@ -228,7 +307,7 @@ def test_colours_stand_out_from_what_is_behind_them(page, swift, light):
     assert too_low == {}
 
 
-# --- Keyboard, and the first visit --------------------------------------------------------------------------
+# --- Keyboard --------------------------------------------------------------------------------------------
 
 
 def start_at_the_top(page):
@@ -240,7 +319,8 @@ def start_at_the_top(page):
 
 def test_every_stop_of_the_tab_key_can_be_seen(page, swift, console):
     page.goto(swift.url)
-    ask(page, "What helps with colic? [[simulate none tokens=20 delay=0]]")
+    page.set_viewport_size({"width": 1280, "height": 500})
+    ask(page, "What helps with colic? [[simulate markdown delay=0]]")
     wait_until(page, "complete")
     start_at_the_top(page)
     unseen, stops = [], set()
@@ -249,7 +329,11 @@ def test_every_stop_of_the_tab_key_can_be_seen(page, swift, console):
         html, is_seen = page.evaluate("""() => {
           const element = document.activeElement, style = getComputedStyle(element);
           const rings = [element, element.parentElement].map((one) => getComputedStyle(one));
-          return [element.outerHTML.slice(0, 120), rings.some((ring) =>
+          const box = element.getBoundingClientRect();
+          const [x, y] = [box.x + box.width / 2, box.y + Math.min(box.height, innerHeight) / 2];
+          const top = document.elementFromPoint(x, y);
+          const isInFront = element.contains(top) || top?.contains(element);
+          return [element.outerHTML.slice(0, 120), isInFront && rings.some((ring) =>
             (ring.outlineStyle !== 'none' && parseFloat(ring.outlineWidth) >= 1))];
         }""")
         if html.startswith("<body"):
@@ -269,12 +353,57 @@ def test_skip_link_leads_to_the_message_box(page, swift, console):
     expect(page.locator("#message")).to_be_focused()
 
 
-def test_first_visit_is_light(page, swift, console):
-    seen = []
-    page.on("response", lambda response: seen.append(response))
-    page.goto(swift.url, wait_until="networkidle")
-    sizes = {response.url: response.request.sizes()["responseBodySize"] for response in seen}
-    kinds = {Path(url).suffix for url in sizes}
-    assert {".css", ".js", ".woff2"} <= kinds
-    assert all(url.startswith(swift.url) for url in sizes)
-    assert sum(sizes.values()) < 150_000, sizes
+# --- Colours and darkness of one's own ----------------------------------------------------------------------
+
+LUMINANCE = CONTRAST.replace(
+    "const [a, b] = [luminance(front), luminance(back)];", "const a = luminance(front);"
+).replace("return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);", "return a;")
+
+
+def test_night_is_really_dark_and_dim_is_darker(page, swift):
+    page.goto(swift.url)
+    light = {}
+    for theme in ("dawn", "night", "dim"):
+        page.evaluate("light => { document.documentElement.dataset.theme = light }", theme)
+        light[theme] = {role: page.evaluate(LUMINANCE, [role, role]) for role in ("ground", "raised", "ink")}
+    assert light["dim"]["ground"] < 0.002 < light["night"]["ground"] < 0.01 < light["dawn"]["ground"]
+    assert light["dim"]["raised"] < 0.01
+    assert light["dim"]["ink"] < 0.4 < light["night"]["ink"] < 0.85, (
+        "no pure white, and less of it in the dark"
+    )
+
+
+def test_own_colours_leave_cursor_buttons_and_cards_to_be_seen(page, swift, console, shot):
+    page.emulate_media(forced_colors="active", color_scheme="dark")
+    page.goto(swift.url)
+    ask(page, "baby won't wake to feed and his lips look blue")
+    card = page.locator(".card").first
+    expect(card).to_be_visible(timeout=10_000)
+    wait_until(page, "refused")
+    shot("forced-colours")
+    edges = (
+        "one => ['border-inline-start-width', 'border-inline-start-style'].map(n => getComputedStyle(one)[n])"
+    )
+    assert card.evaluate(edges)[1] == "solid"
+    assert page.locator(".composer").evaluate(edges) == ["1px", "solid"]
+    ask(page, "Tell me about sleep [[simulate long tokens=300 delay=20]]")
+    expect(page.locator(".live")).not_to_be_empty(timeout=10_000)
+    cursor, ground = page.evaluate("""() => [
+      [document.querySelector('.live'), ...document.querySelectorAll('.live *')]
+        .map(one => getComputedStyle(one, '::after')).find(style => style.content !== 'none').backgroundColor,
+      getComputedStyle(document.documentElement).backgroundColor,
+    ]""")
+    assert cursor != ground
+    page.locator("#stop").focus()
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_letters_twice_as_large_still_fit_a_wide_page(page, swift, console):
+    page.set_viewport_size({"width": 640, "height": 400})  # 1280 x 800 at 200 %
+    answered(page, swift, None)
+    assert sideways(page) == []
+    page.set_viewport_size(WIDE)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert sideways(page) == []
+    expect(page.locator("#send")).to_be_in_viewport()

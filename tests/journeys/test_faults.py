@@ -11,6 +11,8 @@ from tests.journeys.product import opening, start_product
 QUESTION = "Tell me about baby sleep patterns"
 HEADING = "**Baby sleep patterns in the first year**"
 
+pytestmark = pytest.mark.once
+
 
 def ask(product, directive=""):
     """The answer's events and what `GET messages` tells of it afterwards."""

@@ -10,7 +10,7 @@ from tests.journeys.cluster import start_cluster
 from tests.journeys.network import scissors
 from tests.journeys.product import first, opening, start_product
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.once]
 
 SLEEP = "Tell me about baby sleep patterns"
 SHOW_TRACE = """

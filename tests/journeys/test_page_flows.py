@@ -224,6 +224,7 @@ def test_conversation_is_one_step_of_the_history(home, product):
 def test_light_that_was_chosen_stays_chosen(home, product):
     dark = "getComputedStyle(document.documentElement).backgroundColor"
     by_device = home.evaluate(dark)
+    home.get_by_text("Settings", exact=True).click()
     home.locator("#theme").select_option("dim")
     dim = home.evaluate(dark)
     home.reload()
@@ -232,6 +233,7 @@ def test_light_that_was_chosen_stays_chosen(home, product):
     home.goto(f"{product.url}/accounts/login/")
     expect(home.locator("html")).to_have_attribute("data-theme", "dim")
     home.goto(product.url)
+    home.get_by_text("Settings", exact=True).click()
     home.locator("#theme").select_option("")
     home.reload()
     assert (home.locator("html").get_attribute("data-theme"), home.evaluate(dark)) == (None, by_device)
@@ -253,10 +255,9 @@ def test_deleted_conversation_is_gone(home, product):
     ask(home, f"Delete me please {QUICK}")
     wait_until_done(home)
     address = home.url
-    bin_of = home.locator("#conversations li", has_text="Delete me please").locator("details.delete")
-    bin_of.locator("summary").click()
-    bin_of.get_by_role("button", name="Delete").click()
-    expect(home).to_have_url(f"{product.url}/")
+    home.locator("#conversations li", has_text="Delete me please").locator(".more").click()
+    home.locator("#sheet").get_by_role("button", name="Delete").click()
+    expect(home).to_have_url(re.compile(r"/\?deleted="))
     expect(home.locator("#conversations")).not_to_contain_text("Delete me please")
     assert home.request.get(address).status == 404
 

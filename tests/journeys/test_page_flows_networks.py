@@ -199,7 +199,7 @@ def test_deleted_conversation_in_another_tab_ends_the_answer_here(page, context,
     other = context.new_page()
     other.goto(page.url)
     item = other.locator("#conversations li").first
-    item.locator("summary").click()
-    item.get_by_role("button", name="Delete").click()
+    item.locator(".more").click()
+    other.locator("#sheet").get_by_role("button", name="Delete").click()
     expect(page.locator(".answer").get_by_text("deleted")).to_be_visible(timeout=10_000)
     expect(page.locator("#send")).to_be_visible()

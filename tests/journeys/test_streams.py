@@ -28,7 +28,7 @@ LONG = f"{SLEEP} [[simulate long tokens=400 delay=20]]"
 SHORT = f"{SLEEP} [[simulate long tokens=60 delay=20]]"
 
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")
