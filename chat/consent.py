@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from chat.models import Consent, Person
 VERSION = "2026-11"
 """Of what `points` say. Whoever agreed to another version is asked again."""
 TOLD_EVERY = timedelta(hours=3)
+_HERE = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ def place_words() -> str:
     """Where the model runs, as far as the settings say it."""
     if settings.MODEL_PLACE:
         return _("Your words are sent to an AI model at %(place)s.") % {"place": settings.MODEL_PLACE}
-    if any(place.kind == "azure" for model in settings.MODELS for place in model.deployments):
+    places = [place for model in settings.MODELS for place in model.deployments]
+    if places and all(urlsplit(place.address).hostname in _HERE for place in places):
+        return _("Your words stay on the computer that Nightlight runs on.")
+    if any(place.kind == "azure" for place in places):
         return _("Your words are sent to an AI model at Microsoft Azure.")
     return _("Your words are sent to the AI model that this clinic has chosen.")
 

@@ -16,3 +16,7 @@ document.addEventListener("click", async (event) => {
     location.replace(leave.href);
   }
 });
+// What asks for more, once a thumb was pressed, comes up from behind the message box.
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("details.comment") && event.target.open) event.target.scrollIntoView({ block: "nearest" });
+}, { capture: true });

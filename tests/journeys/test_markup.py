@@ -129,7 +129,7 @@ def test_what_a_parent_types_is_shown_as_typed(page, product, console):
     page.locator("#message").fill(typed)
     page.keyboard.press("Enter")
     expect(page.locator('.answer:not([data-status="streaming"])')).to_have_count(1, timeout=20_000)
-    shown = page.locator(".question p").inner_text()
+    shown = page.locator(".question .asked").inner_text()
     for payload in PAYLOADS:
         first_line = payload.strip().splitlines()[0]
         assert " ".join(first_line.split()) in " ".join(shown.split())

@@ -243,7 +243,7 @@ def test_suggestion_is_asked_with_one_tap(home):
     suggestion = home.locator(".suggestions button").nth(2)
     words = suggestion.inner_text()
     suggestion.click()
-    expect(home.locator(".question p")).to_have_text(words)
+    expect(home.locator(".question .asked")).to_have_text(words)
     wait_until_done(home)
     expect(home.locator(".empty")).to_be_hidden()
 
