@@ -62,18 +62,16 @@ test-units:
 	$(BIN)/python -X dev -m pytest --ignore tests/safety --ignore tests/journeys --numprocesses auto \
 		--cov --cov-report=term:skip-covered
 
-# These start servers of their own, and cut them off at moments that count: one after the other. In the browser
-# they mostly wait, for words to come: two at a time.
+# These start servers and browsers of their own, and mostly wait, for words to come: two files at a time.
 test-journeys:
-	$(BIN)/python -X dev -m pytest tests/journeys -m "not browser"
-	$(BIN)/python -X dev -m pytest tests/journeys -m browser --numprocesses 2 --dist loadfile
+	$(BIN)/python -X dev -m pytest tests/journeys --numprocesses 2 --dist loadfile
 
 # What the database takes part in, once more, on PostgreSQL.
 test-postgres: export NIGHTLIGHT_TEST_DATABASE = postgres
 test-postgres:
 	$(BIN)/python -X dev -m pytest --ignore tests/journeys --numprocesses auto -m database
-	$(BIN)/python -X dev -m pytest tests/journeys -m "database and not once and not browser"
-	$(BIN)/python -X dev -m pytest tests/journeys -m "both and not phone" --numprocesses 2 --dist loadfile
+	$(BIN)/python -X dev -m pytest tests/journeys --numprocesses 2 --dist loadfile \
+		-m "database and not once and (not browser or (both and not phone))"
 
 browser: ## Chromium for the browser tests, from Debian where we may install it
 	@command -v chromium >/dev/null 2>&1 || { \

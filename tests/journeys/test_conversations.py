@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.journeys.conftest import ARTEFACTS
 from tests.journeys.test_accessibility import RULES, axe
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.both]
 
 QUICK = "[[simulate none tokens=20 delay=0]]"
 PHONE = {"width": 390, "height": 844}

@@ -12,7 +12,7 @@ from streaming.events import Done, Error, Outcome, fold
 from tests.journeys.cluster import server_of, start_cluster, workers_of
 from tests.journeys.product import first, opening, rest, start_product, wait_until
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.once]
 
 SLEEP = "Tell me about baby sleep patterns"
 LONG = f"{SLEEP} [[simulate long tokens=400 delay=20]]"

@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.journeys.product import sign_up, start_product
 from tests.journeys.test_accessibility import sideways, violations
 
+pytestmark = [pytest.mark.database, pytest.mark.both]
+
 PHONE, WIDE = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 BORN = date.today() - timedelta(days=5 * 31)
 USED = "print(json.dumps(Generation.objects.latest('pk').used))"

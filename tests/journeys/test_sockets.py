@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 from streaming.events import Done, Error, fold, from_wire
 from tests.journeys.product import opening, start_product
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.once]
 
 SLEEP = "Tell me about baby sleep patterns"
 LONG = f"{SLEEP} [[simulate long tokens=400 delay=20]]"
