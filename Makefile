@@ -62,16 +62,20 @@ test-units:
 	$(BIN)/python -X dev -m pytest --ignore tests/safety --ignore tests/journeys --numprocesses auto \
 		--cov --cov-report=term:skip-covered
 
-# These start servers and browsers of their own, and mostly wait, for words to come: two files at a time.
+# These start servers and browsers of their own, and mostly wait, for words to come: two files at a time. Those in
+# the browser apart, since Playwright keeps a loop running that the others would stumble over.
+JOURNEYS := -X dev -m pytest tests/journeys --numprocesses 2 --dist loadfile
+
 test-journeys:
-	$(BIN)/python -X dev -m pytest tests/journeys --numprocesses 2 --dist loadfile
+	$(BIN)/python $(JOURNEYS) -m "not browser"
+	$(BIN)/python $(JOURNEYS) -m "browser"
 
 # What the database takes part in, once more, on PostgreSQL.
 test-postgres: export NIGHTLIGHT_TEST_DATABASE = postgres
 test-postgres:
 	$(BIN)/python -X dev -m pytest --ignore tests/journeys --numprocesses auto -m database
-	$(BIN)/python -X dev -m pytest tests/journeys --numprocesses 2 --dist loadfile \
-		-m "database and not once and (not browser or (both and not phone))"
+	$(BIN)/python $(JOURNEYS) -m "database and not once and not browser"
+	$(BIN)/python $(JOURNEYS) -m "both and not phone"
 
 browser: ## Chromium for the browser tests, from Debian where we may install it
 	@command -v chromium >/dev/null 2>&1 || { \

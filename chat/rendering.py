@@ -196,7 +196,7 @@ def views_of(
 ) -> list[MessageView]:
     """Messages of one conversation with their versions; the last answer with what it suggests to remember.
 
-    Reads `generation` and `feedback` of the answers: fetch them before. Two queries.
+    Reads `generation` and `feedback` of the answers: fetch them before. Four queries at most.
     """
     versions = versions_of(conversation, messages)
     views = [message_view(message, person, versions) for message in messages]

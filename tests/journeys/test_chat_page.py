@@ -180,7 +180,7 @@ def test_feedback_is_kept_changed_and_cleared(page, product, console):
     expect(up).to_have_attribute("aria-pressed", "true")
     page.locator(".comment summary").click()
     page.locator(".comment textarea").fill("Calm and clear")
-    page.get_by_role("button", name="Send", exact=True).last.click()
+    page.locator(".comment").get_by_role("button", name="Send").click()
     expect(page.locator(".comment summary")).to_contain_text("Your feedback")
     page.reload()
     expect(page.get_by_role("button", name="This helped")).to_have_attribute("aria-pressed", "true")

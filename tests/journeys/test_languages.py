@@ -27,6 +27,8 @@ def ask(page, text):
 
 
 def pick(page, language):
+    if (settings := page.locator(".settings summary")).count():  # on the chat page; not where one logs in
+        settings.click()
     page.locator("#language").select_option(language)
     page.locator(".language button").click()
 

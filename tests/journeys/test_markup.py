@@ -106,6 +106,9 @@ def test_no_payload_runs_on_the_page_or_for_staff(page, product, console, tmp_pa
         pytest.skip(f"the script-injection list ({DATA}) is not here")
     uuid, pk = inserted(page, product, tmp_path, texts, title="<script>window.__ran=30</script>")
     page.goto(f"{product.url}/c/{uuid}/")
+    for shown in range(20, len(texts), 20):
+        expect(page.locator(".answer")).to_have_count(shown)
+        page.get_by_role("link", name="Show earlier messages").click()
     expect(page.locator(".answer")).to_have_count(len(texts))
     assert page.locator(".question").first.inner_text().strip() != ""
     assert page.title() == "<script>window.__ran=30</script> · Nightlight"

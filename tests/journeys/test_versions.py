@@ -110,7 +110,7 @@ def test_reasons_are_kept_and_the_clinic_s_answer_is_told_once(page, words, prod
     ask(page, "How often should a newborn feed?", 1)
     page.get_by_role("button", name=words("This did not help")).click()
     for reason in ("It is wrong", "Not right for my child's age"):
-        page.get_by_label(words(reason)).check()
+        page.get_by_label(words(reason), exact=True).check()
     page.locator(".feedback textarea").fill("He is two weeks old.")
     shot("feedback")
     page.locator(".feedback").get_by_role("button", name=words("Send"), exact=True).click()
