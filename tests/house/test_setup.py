@@ -15,6 +15,8 @@ import httpx2
 import psutil
 import pytest
 
+from chat.management.commands import demo as demo_command
+
 ROOT = Path(__file__).parents[2]
 OURS = ("AZURE_OPENAI_", "OPENAI_", "DATABASE_", "REDIS_URL", "GUEST_ACCESS", "RATE_LIMIT_", "SECRET_KEY")
 
@@ -263,6 +265,23 @@ def test_demo_that_is_interrupted_while_it_starts_ends_without_a_word(tmp_path):
         process.wait(timeout=15)
         assert processes_of(tmp_path) == []
         assert "Traceback" not in said.read_text()
+
+
+def test_interruption_while_a_process_is_being_made_leaves_none_behind(monkeypatch):
+    made = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            made.append(self)
+            os.kill(os.getpid(), signal.SIGINT)  # the child runs; nobody holds it yet
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), demo_command._process(["sleep", "60"], dict(os.environ)):
+        raise AssertionError("the interruption was lost")
+    assert made[0].poll() == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_demo_starts_streams_stops_and_starts_again(tmp_path):

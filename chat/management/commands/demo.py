@@ -17,6 +17,7 @@ from chat.models import User
 ADMIN = "admin"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LISTENING = "Simulator listening on "
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Command(BaseCommand):
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(f"PORT must be a number from 1 to 65535; {port!r} is not.")
         # Whoever ends only us must not leave the others running. SIGINT too: a shell that starts us in the
         # background has us ignore it.
-        for ending in (signal.SIGTERM, signal.SIGINT):
+        for ending in ENDINGS:
             signal.signal(ending, _interrupt)
         with suppress(KeyboardInterrupt):  # on its way here it ends what was started
             self._serve(host, port)
@@ -128,15 +129,21 @@ def _process(
     command: list[str], environment: dict[str, str], **options: Any
 ) -> Iterator[subprocess.Popen[Any]]:
     """A process that ends with us, in order."""
+    # An interruption inside Popen, when the child already runs, would leave it running with nobody to end it.
+    signals: list[int] = []
+    previous = {number: signal.signal(number, lambda n, _: signals.append(n)) for number in ENDINGS}
     process = subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, **options)  # noqa: S603
     try:
+        _restore(previous)
+        if signals:
+            raise KeyboardInterrupt
         yield process
     finally:
         _end(process)
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in ENDINGS}
     try:
         process.terminate()
         process.wait(timeout=8)
@@ -146,5 +153,9 @@ def _end(process: subprocess.Popen[Any]) -> None:
     finally:
         if process.stdout:
             process.stdout.close()
-        for number, action in previous.items():
-            signal.signal(number, action)
+        _restore(previous)
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
