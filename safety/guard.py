@@ -16,7 +16,6 @@ import regex
 from safety.rules.candidate import Candidate, OutputMarkers, output_languages, output_markers
 from safety.rules.output import OutputRuleset, folded, output_ruleset
 from safety.verdict import Category, Severity
-from safety.views import fold_pattern
 
 HOLD = 240
 _CONTEXT = 160  # how far before a match a denial may stand
@@ -28,9 +27,9 @@ _ENOUGH_WORDS = 3  # of languages, before those that have none are left out
 _ENDS = regex.compile(r"[.!?…\n。！？؟।]")
 _BOUNDARY = regex.compile(r"(?<=[.!?…؟।][\"'”’)\]*_]{0,3})\s|\n|[。！？]")
 # Backwards: it never walks through the whole text. A Chinese character is a word of its own, and finished.
-_LAST_WORD = regex.compile(r"(?r)(?:[^\W_\p{Han}]|['’])*\Z")
-_HAN, _ARABIC = regex.compile(r"\p{Han}"), regex.compile(r"\p{Arabic}")
-_JOINED, _PARTS, _APOSTROPHE = regex.compile("['’-]"), regex.compile("[^'’-]+"), regex.compile("['’]")
+_LAST_WORD = regex.compile(r"(?r)(?:[^\W_\p{Han}]|['’-])*\Z")
+_HAN = regex.compile(r"\p{Han}")
+_PART = regex.compile("[^'’-]+")
 _LIST_ITEM = regex.compile(r"\s*(?:[-*•–]|\d+[.)])\s|\s*\Z")
 _NO_WITHDRAWAL = ""
 _GOES_ON = "\N{LATIN LETTER AIN}"  # a letter that no word has: what a half word may go on with
@@ -59,13 +58,19 @@ class Release(NamedTuple):
     hit: Withheld | None = None
 
 
-@dataclass(slots=True)
-class _Live:
-    """What began at `start`. It is held back from `held` on, where its telling word stands; None: not yet."""
+class _Live(NamedTuple):
+    """What began at `start`, and is held back from `held` on, where its telling word stands."""
 
     start: int
     candidate: Candidate
-    held: int | None
+    held: int
+
+
+class _Waiting(NamedTuple):
+    """What may have begun at `start`: nothing is known of it until its telling word comes."""
+
+    start: int
+    candidate: Candidate
 
 
 @dataclass(slots=True)
@@ -88,7 +93,8 @@ class OutputGuard:
     _forbidding: frozenset[str] = field(init=False, default=frozenset())  # languages in whose list we are
     _spoken: dict[str, int] = field(init=False, default_factory=dict)  # words that only one language has
     _spoken_before: dict[str, int] = field(init=False, default_factory=dict)  # in finished sentences
-    _live: list[_Live] = field(init=False, default_factory=list)
+    _live: list[_Live] = field(init=False, default_factory=list)  # held back
+    _waiting: list[_Waiting] = field(init=False, default_factory=list)  # for their telling word
     _recent: deque[str] = field(init=False, default_factory=lambda: deque(maxlen=12))
     _hit: Withheld | None = field(init=False, default=None)
 
@@ -187,7 +193,9 @@ class OutputGuard:
                     self._let_go(at)
                 if word in rules.by_start:
                     self._begin(at, word, end)
-                if self._live:
+                if not word.isalpha():
+                    self._begin_within(word, at, end)
+                if self._waiting:
                     self._tell(word, at, end)
                 if language := rules.language_of(word):
                     self._spoken[language] = self._spoken.get(language, 0) + 1
@@ -198,24 +206,48 @@ class OutputGuard:
         candidates = self._rules.by_start[word]
         if sum(self._spoken.values()) >= _ENOUGH_WORDS:
             candidates = tuple(c for c in candidates if c.language in self._spoken or not c.language)
-        found = [c for c in candidates if self._is_alive(c, start, end)]
-        if any(c.negatable for c in found):
-            before = self._slice(max(self._unit_start, start - _CONTEXT), start)
-            languages = {c.language for c in found}
-            denied = self._forbidding | {spoken for spoken in languages if self._denies(before, spoken)}
-            found = [c for c in found if not (c.negatable and c.language in denied)]
-        self._live += [_Live(start, c, None if c.keys else start) for c in found]
+        for candidate in candidates:
+            if candidate.keys:
+                self._waiting.append(_Waiting(start, candidate))
+            else:
+                self._hold(start, candidate, start, end)
+
+    def _begin_within(self, word: str, at: int, end: int) -> None:
+        """ "week-old" begins in "five-week-old", too."""
+        for part in _PART.finditer(word):
+            for begun in {part.group(), word[part.start() :]} - {word}:
+                if begun in self._rules.by_start:
+                    self._begin(at + part.start(), begun, end)
 
     def _tell(self, word: str, at: int, end: int) -> None:
-        """A whole word: what is live and has it as its telling word is held back from here on."""
-        waiting = [live for live in self._live if live.held is None]
-        if not waiting:
-            return
-        for part in _PARTS.finditer(word) if _JOINED.search(word) else (None,):
-            plain, start = fold_pattern(part.group() if part else word), at + (part.start() if part else 0)
-            for live in waiting:
-                if live.held is None and _tells(plain, live.candidate.keys):
-                    self._hold(live, plain, start, end)
+        """A whole word: what has waited for it as its telling word is held back from here on."""
+        for start, keys in self._rules.telling.in_word(word):
+            self._told(keys, at + start, end)
+
+    def _told(self, keys: frozenset[str], at: int, end: int) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if one.start + HOLD <= at:
+                continue
+            if one.candidate.keys.isdisjoint(keys):
+                self._waiting.append(one)
+                continue
+            for part in one.candidate.parts or (one.candidate,):
+                if part.keys.isdisjoint(keys):
+                    self._waiting.append(_Waiting(one.start, part))
+                else:
+                    self._hold(one.start, part, at, end)
+
+    def _hold(self, start: int, candidate: Candidate, at: int, end: int) -> None:
+        """From `at` on, unless it is none by what is there already, or forbidden from the first."""
+        if self._is_alive(candidate, start, end) and not (
+            candidate.negatable and self._is_denied(start, candidate)
+        ):
+            self._live.append(_Live(start, candidate, at))
+
+    def _is_denied(self, start: int, candidate: Candidate) -> bool:
+        before = self._slice(max(self._unit_start, start - _CONTEXT), start)
+        return candidate.language in self._forbidding or self._denies(before, candidate.language)
 
     def _let_go(self, at: int) -> None:
         """What a denial has taken back by now is held no longer: "honey is not safe …".
@@ -223,9 +255,8 @@ class OutputGuard:
         Looked for word by word, so that it depends on the text alone; with some words more after it, since
         "not only" is none.
         """
-        held = [live for live in self._live if live.held is not None and live.candidate.negatable]
-        for live in held:
-            if at - live.start > _DENIAL_SEEN and self._is_denied_by(live, at):
+        for live in [live for live in self._live if live.candidate.negatable]:
+            if _DENIAL_SEEN < at - live.start < HOLD and self._is_denied_by(live, at):
                 self._live.remove(live)
 
     def _is_denied_by(self, live: _Live, at: int) -> bool:
@@ -233,16 +264,6 @@ class OutputGuard:
         text = self._text[live.start - self._base : at - self._base]
         match = markers.after.search(markers.not_a_denial.sub(_blanked, text))
         return match is not None and match.end() <= len(text) - _DENIAL_SEEN
-
-    def _hold(self, live: _Live, word: str, at: int, end: int) -> None:
-        """`word` at `at` tells what `live` is, or which of its parts it may be."""
-        if not live.candidate.parts:
-            live.held = at
-            return
-        self._live.remove(live)
-        for part in live.candidate.parts:
-            if self._is_alive(part, live.start, end):
-                self._live.append(_Live(live.start, part, at if _tells(word, part.keys) else None))
 
     def _denies(self, before: str, language: str) -> bool:
         markers = output_markers(language)
@@ -279,9 +300,11 @@ class OutputGuard:
         return match
 
     def _overdue(self) -> Withheld | None:
-        """The first match held to the bound is judged on what is there."""
-        due = [live for live in self._live if live.start + HOLD <= self._end]
-        self._live = [live for live in self._live if live.start + HOLD > self._end]
+        """The first match held to the bound is judged on what is there, once all words up to it were read."""
+        due = [live for live in self._live if live.start + HOLD <= self._scanned]
+        if not due:
+            return None
+        self._live = [live for live in self._live if live.start + HOLD > self._scanned]
         return self._judged(due, self._end)
 
     def _end_unit(self, boundary: int) -> Withheld | None:
@@ -290,7 +313,7 @@ class OutputGuard:
         self._forbidding = self._opened_lists(unit)
         self._spoken_before = self._spoken.copy()
         self._unit_start = boundary
-        self._live = []
+        self._live, self._waiting = [], []
         return hit
 
     def _opened_lists(self, unit: str) -> frozenset[str]:
@@ -320,7 +343,7 @@ class OutputGuard:
             category=rule.category,
             severity=rule.severity,
             card=rule.card,
-            offset=self._released if live.held is None else live.held,
+            offset=live.held,
             text=self._slice(live.start, end),
             sentence=min(self._unit_start, live.start),
         )
@@ -391,24 +414,19 @@ class OutputGuard:
     def _safe_end(self, unfinished: str) -> int:
         size = len(self._text)
         held = max(self._canary_beginning(), self._unfinished_grapheme())
-        for word in _endings(unfinished):
-            if folded(word) in self._rules.prefixes or self._may_tell(word):
-                held = max(held, len(word))
+        for part, rest in _beginnings(unfinished):
+            if any(folded(word) in self._rules.prefixes or self._may_tell(word) for word in {part, rest}):
+                held = max(held, len(rest))
                 break
         end = self._base + size - held
         if self._live:
-            end = min(end, *[live.held for live in self._live if live.held is not None], end)
+            end = min(end, *[live.held for live in self._live])
         return max(self._released, end)
 
     def _may_tell(self, unfinished: str) -> bool:
-        """Whether a word not yet finished may become the telling word of what is live."""
-        waiting = [live.candidate.keys for live in self._live if live.held is None]
-        if not waiting:
-            return False
-        if _ARABIC.match(unfinished):  # the telling word may stand within it
-            return True
-        plain = fold_pattern(folded(unfinished))
-        return any(key.startswith(plain) or plain.startswith(key) for keys in waiting for key in keys)
+        """Whether a word not yet finished may become the telling word of what waits for one."""
+        keys = self._rules.telling.may_be(folded(unfinished)) if self._waiting else frozenset()
+        return bool(keys) and any(not keys.isdisjoint(one.candidate.keys) for one in self._waiting)
 
     def _canary_beginning(self) -> int:
         """How many characters at the end could be the beginning of the canary, which has no blank in it."""
@@ -434,14 +452,12 @@ class OutputGuard:
         return len(clusters[-1]) if clusters else 0
 
 
-def _endings(unfinished: str) -> Iterator[str]:
-    """ "l'aspi" may become a word, and so may its "aspi"."""
-    word = unfinished.lstrip("'’")
-    if word:
-        yield word
-        for match in _APOSTROPHE.finditer(word):
-            if rest := word[match.end() :]:
-                yield rest
+def _beginnings(unfinished: str) -> Iterator[tuple[str, str]]:
+    """Of what has no blank in it, all words that it may hold, each with what may become longer: "l'aspi"
+    and "l", "aspi"; "week-o" and "week", "o".
+    """
+    for match in _PART.finditer(unfinished):
+        yield match.group(), unfinished[match.start() :]
 
 
 def _blanked(match: regex.Match[str]) -> str:
@@ -452,11 +468,6 @@ def _is_denied_within(markers: OutputMarkers, words: str, after: str) -> bool:
     inside = markers.not_a_denial.sub(" ", words)
     whole = inside + markers.not_a_denial.sub(" ", after)
     return bool(markers.before.search(inside) or markers.after.search(whole))
-
-
-def _tells(word: str, keys: tuple[str, ...]) -> bool:
-    """Arabic puts "and the" before a word, without a blank."""
-    return word.startswith(keys) or (_ARABIC.match(word) is not None and any(key in word for key in keys))
 
 
 def _is_foreign(language: str, spoken: dict[str, int]) -> bool:

@@ -36,7 +36,7 @@ class Candidate:
     patterns: tuple[Callable[[], regex.Pattern[str]], ...]
     unless: Callable[[], regex.Pattern[str] | None] = lambda: None
     language: str = ""
-    keys: tuple[str, ...] = ()
+    keys: frozenset[str] = frozenset()
     parts: "tuple[Candidate, ...]" = ()
     negatable: bool = False
     ends_at_match: bool = False

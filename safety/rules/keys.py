@@ -6,7 +6,8 @@ structure tells with which of its rule's first words a pattern may begin, so tha
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 import regex
@@ -17,6 +18,7 @@ from safety.rules.loader import RuleData
 from safety.views import fold_pattern
 
 _SHORTEST = 3  # letters; shorter beginnings are in every sentence
+_PARTS, _ARABIC = regex.compile("[^'’-]+"), regex.compile(r"\p{Arabic}")
 _FIRST = regex.compile(r"\p{Han}|[^\W_\p{Han}]+")
 
 
@@ -32,6 +34,42 @@ class Hints(msgspec.Struct):
 
 class _Kept(msgspec.Struct):
     by_rule: dict[str, Hints]
+
+
+class TellingWords:
+    """All of them together, to be looked up once for each word of an answer."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys = frozenset(keys)
+        self._arabic = frozenset(key for key in self._keys if _ARABIC.search(key))
+        self._going_on: dict[str, list[str]] = {}
+        for key in self._keys:
+            for size in range(1, len(key) + 1):
+                self._going_on.setdefault(key[:size], []).append(key)
+        self.in_word = lru_cache(maxsize=8192)(self._in_word)
+        self.may_be = lru_cache(maxsize=8192)(self._may_be)
+
+    def _in_word(self, word: str) -> tuple[tuple[int, frozenset[str]], ...]:
+        """Where in a word one begins, and what is told there. The parts of "l'aspirine" are words, too."""
+        parts = ((part.start(), self._begun_by(part.group())) for part in _PARTS.finditer(word))
+        return tuple((start, keys) for start, keys in parts if keys)
+
+    def _begun_by(self, word: str) -> frozenset[str]:
+        plain = _plain(word)
+        found = {plain[:size] for size in range(1, len(plain) + 1)} & self._keys
+        if _ARABIC.match(plain):  # which puts "and the" before a word, without a blank
+            found |= {key for key in self._arabic if key in plain}
+        return frozenset(found)
+
+    def _may_be(self, unfinished: str) -> frozenset[str]:
+        """What a word may tell that is not finished."""
+        if _ARABIC.match(unfinished):
+            return self._arabic
+        return self._begun_by(unfinished).union(self._going_on.get(_plain(unfinished), ()))
+
+
+def _plain(word: str) -> str:
+    return fold_pattern(word.lower())
 
 
 def hints_by_rule(data: RuleData, code: str) -> dict[str, Hints]:

@@ -8,7 +8,7 @@ import regex
 
 from safety.rules.candidate import Candidate
 from safety.rules.hotlines import foreign_hotlines
-from safety.rules.keys import Hints, hints_by_rule
+from safety.rules.keys import Hints, TellingWords, hints_by_rule
 from safety.rules.lexicon import Border, Lexicon
 from safety.rules.links import links
 from safety.rules.loader import load_rules
@@ -26,12 +26,14 @@ type Compiled = Callable[[], regex.Pattern[str]]
 @dataclass(frozen=True, slots=True)
 class OutputRuleset:
     """`words` finds the words of a text, of which `by_start` knows those a match may begin with; `prefixes`
-    are all their beginnings, for a word not yet finished. `own`: words that only one language has.
+    are the beginnings of those that are held back themselves, for a word not yet finished. `telling` are the
+    others' telling words. `own`: words that only one language has.
     """
 
     words: regex.Pattern[str]
     by_start: dict[str, tuple[Candidate, ...]]
     prefixes: frozenset[str]
+    telling: TellingWords
     own: dict[str, str]
     version: str
 
@@ -52,9 +54,17 @@ def output_ruleset(country: str | None) -> OutputRuleset:
     by_start: dict[str, list[Candidate]] = {}
     for word, candidate in [*_all_advice(), *foreign_hotlines(country)]:
         by_start.setdefault(folded(word), []).append(candidate)
-    prefixes = frozenset(word[:size] for word in by_start for size in range(1, len(word) + 1))
     starts = {word: tuple(candidates) for word, candidates in by_start.items()}
-    return OutputRuleset(_words(by_start), starts, prefixes, _own_words(), load_rules().version)
+    telling = TellingWords(key for candidates in by_start.values() for c in candidates for key in c.keys)
+    holding = [word for word, candidates in starts.items() if _holds(word, candidates, telling)]
+    prefixes = frozenset(word[:size] for word in holding for size in range(1, len(word) + 1))
+    return OutputRuleset(_words(by_start), starts, prefixes, telling, _own_words(), load_rules().version)
+
+
+def _holds(start: str, candidates: Iterable[Candidate], telling: TellingWords) -> bool:
+    """Whether an answer is held from this word on: where nothing else tells, or the word itself does."""
+    told = frozenset[str]().union(*(keys for _, keys in telling.in_word(start)))
+    return any(not c.keys or not told.isdisjoint(c.keys) for c in candidates)
 
 
 @cache
@@ -100,14 +110,14 @@ def _advice(rule: OutputRule, lexicon: Lexicon, hints: Hints) -> Iterator[tuple[
 
 
 def _candidates(rule: OutputRule, patterns: Sequence[tuple[Sequence[str], Compiled]]) -> Iterator[Candidate]:
-    by_keys: dict[tuple[str, ...], list[Compiled]] = {}
+    by_keys: dict[frozenset[str], list[Compiled]] = {}
     for keys, compiled in patterns:
-        by_keys.setdefault(tuple(keys), []).append(compiled)
-    if untold := by_keys.pop((), []):
+        by_keys.setdefault(frozenset(keys), []).append(compiled)
+    if untold := by_keys.pop(frozenset(), []):
         yield _candidate(rule, untold)
     if by_keys:
         parts = tuple(replace(_candidate(rule, told), keys=keys) for keys, told in by_keys.items())
-        telling = tuple(dict.fromkeys(word for keys in by_keys for word in keys))
+        telling = frozenset().union(*by_keys)
         told = [compiled for patterns in by_keys.values() for compiled in patterns]
         yield replace(_candidate(rule, told), keys=telling, parts=parts)
 

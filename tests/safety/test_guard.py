@@ -64,6 +64,13 @@ def test_guard_gives_the_same_at_every_cut(sentence):
     assert outcome(text, range(len(text)), **KNOWN) == whole
 
 
+def test_hyphenated_word_is_one_word_and_its_parts_at_every_cut():
+    text = "A four-week-old with a fever most likely just needs a nap, so wait and see."
+    cuts = [range(size, len(text), size) for size in range(1, 30)]
+    assert {rule_of(text)} == {"en.out.played_down"}
+    assert {outcome(text, cut) for cut in cuts} == {outcome(text)}
+
+
 @given(texts, st.lists(st.integers(0, 400), max_size=8))
 @settings(max_examples=150, deadline=None)
 def test_guard_gives_the_same_for_any_chunking(text, cuts):

@@ -1,14 +1,15 @@
 """The telling word of a passage: every match holds one, so no passage comes out before it is recognised."""
 
 import random
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import regex
 
-from safety.guard import OutputGuard, _Live
+from safety.guard import OutputGuard, _Waiting
 from safety.rules.candidate import Candidate
-from safety.rules.keys import hints_by_rule
+from safety.rules.keys import TellingWords, hints_by_rule
 from safety.rules.loader import load_rules
 from safety.rules.output import _compiled, _expanded, folded, output_ruleset
 from safety.rules.ruleset import code_version
@@ -37,17 +38,19 @@ def compiled(rule, pattern):
 def candidate(*keys, pattern="", parts=()):
     return Candidate(
         rule_id=f"test.{pattern}", category=Category.UNSAFE_ADVICE, severity=Severity.NOTICE, card="",
-        patterns=(lambda: regex.compile(pattern),), keys=keys, parts=parts,
+        patterns=(lambda: regex.compile(pattern),), keys=frozenset(keys), parts=parts,
     )  # fmt: skip
 
 
 def read_by_guard(text, waiting):
     """What the guard holds, and from where, once it has read the words of a text that `waiting` began."""
     guard = OutputGuard()
-    guard._text, guard._live = text, [_Live(0, waiting, None)]
+    guard._rules = replace(guard._rules, telling=TellingWords(waiting.keys))
+    guard._text, guard._waiting = text, [_Waiting(0, waiting)]
     for match in guard._rules.words.finditer(text):
         guard._tell(folded(match[0]), match.start(), len(text))
-    return [(live.candidate.rule_id, live.held) for live in guard._live]
+    still = [(one.candidate.rule_id, None) for one in guard._waiting]
+    return [(live.candidate.rule_id, live.held) for live in guard._live] + still
 
 
 def has_telling_word(text, telling):
@@ -84,7 +87,7 @@ SWEET_MILK = "give (?:sweet|some) (?:honey|milk)"
 @pytest.mark.parametrize(
     ("text", "held"),
     [
-        ("give him", [("test.give", None)]),
+        ("give him", []),
         ("give him honey", [(HONEY.rule_id, 9)]),
         ("give some water", [(WATER.rule_id, 10)]),
         ("give honey", [(HONEY.rule_id, 5)]),
@@ -93,7 +96,7 @@ SWEET_MILK = "give (?:sweet|some) (?:honey|milk)"
 )
 def test_telling_word_says_which_part_of_a_rule_it_may_be(text, held):
     whole = candidate("honey", "water", "sugar", pattern="give", parts=(HONEY, WATER, SUGAR))
-    assert read_by_guard(text, whole) == held
+    assert [one for one in read_by_guard(text, whole) if one[1] is not None] == held
 
 
 def test_part_that_needs_another_word_waits_for_it():
