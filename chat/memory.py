@@ -52,7 +52,7 @@ def note(question: Message, person: Person, verdict: Verdict) -> list[Suggestion
     told = told_in(question.content, today)
     if not told:
         return []
-    new = _new(told, person, children_of(person), today)
+    new = _new(told, question.content, person, children_of(person), today)
     offered = list(Suggestion.objects.filter(message__conversation__owner=person))
     facts = [fact for fact in new if not any(_is_same(fact, earlier) for earlier in offered)]
     rows = [Suggestion(message=question, fact=f.fact, child_name=f.child_name, value=f.value) for f in facts]
@@ -175,19 +175,30 @@ def _date_of(value: str) -> date:
 
 def suggestions_for(text: str, person: Person, children: list[Child], today: date) -> list[Fact]:
     """What a text tells that the profile does not say yet. Pure."""
-    return _new(told_in(text, today), person, children, today)
+    return _new(told_in(text, today), text, person, children, today)
 
 
-def _new(told: list[Heard], person: Person, children: list[Child], today: date) -> list[Fact]:
+def _new(told: list[Heard], text: str, person: Person, children: list[Child], today: date) -> list[Fact]:
     names = {child.name.casefold(): child.name for child in children if child.name}
-    named = {name.casefold(): name for heard in told if (name := heard.certain_name)}
+    names |= {name.casefold(): name for heard in told if (name := heard.certain_name)}
+    whole = [_with_its_name(heard, text, names) for heard in told]
     are_several = len({heard.whose for heard in told if heard.whose}) > 1  # "my son ... my daughter ..."
-    facts = (_placed(heard, names | named, children) for heard in told if not (are_several and heard.whose))
+    facts = (_placed(heard, names, children) for heard in whole if not (are_several and _is_nobodys(heard)))
     known_or_not = (fact for fact in facts if fact and not _is_known(fact, person, children, today))
     return list(dict.fromkeys(known_or_not))
 
 
-def _placed(heard: "Heard", names: Mapping[str, str], children: list[Child]) -> Fact | None:
+def _with_its_name(heard: Heard, text: str, names: Mapping[str, str]) -> Heard:
+    """A "he" gets the name of the child that it stands for, as far as that is clear."""
+    name = heard.pronoun.stands_for(text, names.values()) if heard.pronoun else ""
+    return replace(heard, fact=replace(heard.fact, child_name=name)) if name else heard
+
+
+def _is_nobodys(heard: Heard) -> bool:
+    return not heard.fact.child_name and (bool(heard.whose) or heard.pronoun is not None)
+
+
+def _placed(heard: Heard, names: Mapping[str, str], children: list[Child]) -> Fact | None:
     """With the name of its child, as far as it is clear whose it is; None where it is not."""
     fact = heard.fact
     if fact.fact in (FactKind.DUE_DATE, FactKind.ABOUT):

@@ -6,7 +6,7 @@ must fit a whole clause: rather nothing is heard than something that nobody said
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache, cached_property
@@ -43,12 +43,40 @@ class Fact:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """`certain_name`: a name of a child that the text leaves no doubt about. `whose`: as in "my son", where
-    that was said without a name.
+    that was said without a name. `pronoun`: where neither was said, as in "he is".
     """
 
     fact: Fact
     certain_name: str = ""
     whose: str = ""
+    pronoun: "Pronoun | None" = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """What looks like a name may be another word."""
+        return bool(self.fact.child_name) and not self.certain_name
+
+
+@dataclass(frozen=True, slots=True)
+class Pronoun:
+    """Where in the text its sentence begins, and its clause: whom it stands for was named before that."""
+
+    sentence: int
+    clause: int
+
+    def stands_for(self, text: str, names: Iterable[str]) -> str:
+        """The one of `names` that its sentence has said so far, else the text; empty where it is not one."""
+        for said in (text[self.sentence : self.clause], text[: self.clause]):
+            found = {name for name in names if _is_said(name, said)}
+            if found:
+                return found.pop() if len(found) == 1 else ""
+        return ""
+
+
+def _is_said(name: str, text: str) -> bool:
+    if _CHINESE.search(name):  # written without borders between words
+        return name in text
+    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", text, re.IGNORECASE) is not None
 
 
 def told_in(text: str, today: date) -> list[Heard]:
@@ -60,10 +88,34 @@ def told_in(text: str, today: date) -> list[Heard]:
 
 @dataclass(frozen=True)
 class _Pattern:
+    """`follows`: how it goes on after a clause about a child, as in "and allergic to milk". `names`: what
+    fits it is a name, though the script has no capitals to show it.
+    """
+
     kind: str
     expression: Any
+    follows: Any
     value: str
     is_anywhere: bool
+    names: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """`sentence`: where its sentence starts. `is_asked`: whether a question mark ends it."""
+
+    start: int
+    end: int
+    sentence: int
+    is_asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was told of a child last, and in which clause."""
+
+    heard: Heard
+    clause: _Clause
 
 
 class _Language:
@@ -80,58 +132,100 @@ class _Language:
         if not self._signs.search(view.text) or self._unreal.search(view.text):
             return
         of_others = self._others.search(view.text) is not None
-        for start, end, is_asked in self._clauses(view.text):
-            for pattern in self._patterns:
-                match = self._match(pattern, view.text, start, end)
-                if match is None or (is_asked and not pattern.is_anywhere):
-                    continue
-                said = _Said(self, pattern, match, view, text, today)
-                if (found := said.heard(of_others=of_others)) is not None:
-                    yield found
-                    break
+        before: _Before | None = None
+        for clause in self._clauses(view.text):
+            found = self._heard_in(clause, before, _Reading(self, view, text, today, of_others=of_others))
+            if found is not None:
+                yield found
+                before = _Before(found, clause)
 
-    def _match(self, pattern: _Pattern, folded: str, start: int, end: int) -> Any:
-        find = pattern.expression.search if pattern.is_anywhere else pattern.expression.fullmatch
-        found = find(folded[start:end])
-        return found and _Match(found, start)
+    def _heard_in(self, clause: _Clause, before: _Before | None, reading: "_Reading") -> Heard | None:
+        """What the first pattern that fits makes of it; one that leaves no doubt about the name is better."""
+        found = None
+        for pattern in self._patterns:
+            if clause.is_asked and not pattern.is_anywhere:
+                continue
+            heard = self._heard_by(pattern, clause, before, reading)
+            if heard is not None and not heard.is_doubtful:
+                return heard
+            found = found or heard
+        return found
 
-    def _clauses(self, folded: str) -> Iterator[tuple[int, int, bool]]:
-        """(start, end, whether a question mark ends it)."""
-        start = 0
+    def _heard_by(
+        self, pattern: _Pattern, clause: _Clause, before: _Before | None, reading: "_Reading"
+    ) -> Heard | None:
+        match = self._match(pattern, reading.view.text, clause)
+        if match and (heard := _Said(reading, pattern, match, clause, before).heard()) is not None:
+            return heard
+        if before is None or not self._goes_on(before, clause):
+            return None
+        match = self._match(pattern, reading.view.text, clause, goes_on=True)
+        return match and _Said(reading, pattern, match, clause, before).heard_of_the_same()
+
+    def _goes_on(self, before: _Before, clause: _Clause) -> bool:
+        """Right after it, and in its sentence; in the next one where sentences need no subject."""
+        if clause.start - before.clause.end > 1 or not _is_of_a_child(before.heard):
+            return False
+        return self._drops_subjects or clause.sentence == before.clause.sentence
+
+    def _match(self, pattern: _Pattern, folded: str, clause: _Clause, *, goes_on: bool = False) -> Any:
+        expression = pattern.follows if goes_on else pattern.expression
+        if expression is None:
+            return None
+        find = expression.search if pattern.is_anywhere else expression.fullmatch
+        found = find(folded[clause.start : clause.end])
+        return found and _Match(found, clause.start)
+
+    def _clauses(self, folded: str) -> Iterator[_Clause]:
+        start = sentence = 0
         for stop in _STOPS.finditer(folded):
-            yield from self._broken(folded, start, stop.start(), is_asked=stop.group() == "?")
+            yield from self._broken(folded, _Clause(start, stop.start(), sentence, stop.group() == "?"))
             start = stop.end()
-        yield from self._broken(folded, start, len(folded), is_asked=False)
+            sentence = start if stop.group() in _ENDS else sentence
+        yield from self._broken(folded, _Clause(start, len(folded), sentence, is_asked=False))
 
-    def _broken(
-        self, folded: str, start: int, end: int, *, is_asked: bool
-    ) -> Iterator[tuple[int, int, bool]]:
+    def _broken(self, folded: str, whole: _Clause) -> Iterator[_Clause]:
         """Parted before words that begin something new: only its last part was asked."""
-        places = [start + m.start() for m in self._breaks.finditer(folded[start:end]) if m.start()]
-        edges = [start, *places, end]
+        found = self._breaks.finditer(folded[whole.start : whole.end])
+        edges = [whole.start, *(whole.start + m.start() for m in found if m.start()), whole.end]
         for first, last in pairwise(edges):
-            yield first, last, is_asked and last == end
+            yield _Clause(first, last, whole.sentence, whole.is_asked and last == whole.end)
 
     @cached_property
     def _patterns(self) -> list[_Pattern]:
         return [self._compiled(entry) for entry in self._raw["fact"]]
 
     def _compiled(self, entry: Mapping[str, Any]) -> _Pattern:
-        source = self._filled(entry["pattern"])
-        is_anywhere = entry.get("anywhere", False)
+        is_anywhere, follows = entry.get("anywhere", False), entry.get("follows")
         if is_anywhere:
-            expression = f"(?:^|{self._gap}){source}(?:$|{self._gap})"
+            source = self._filled(entry["pattern"])
+            expression = re2.compile(_numbered(f"(?:^|{self._gap}){source}(?:$|{self._gap})"))
         else:
-            lead, tail, rest = (self._filled(self._raw[name]) for name in ("lead", "tail", "rest"))
-            rest = "" if "{what}" in entry["pattern"] else f"(?:{rest})?"
-            expression = rf"\s*(?:{lead})?(?:{source})(?:{tail})?{rest}\s*"
+            expression = self._clause_of(entry["pattern"])
         return _Pattern(
-            entry["kind"], re2.compile(_numbered(expression)), entry.get("value", ""), is_anywhere
+            entry["kind"],
+            expression,
+            self._clause_of(follows) if follows else None,
+            entry.get("value", ""),
+            is_anywhere,
+            entry.get("names", False),
         )
+
+    def _clause_of(self, pattern: str) -> Any:
+        """A whole clause of it."""
+        lead, tail, rest = (self._filled(self._raw[name]) for name in ("lead", "tail", "rest"))
+        rest = "" if "{what}" in pattern else f"(?:{rest})?"
+        source = self._filled(pattern)
+        return re2.compile(_numbered(rf"\s*(?:{lead})?(?:{source})(?:{tail})?{rest}\s*"))
+
+    @property
+    def has_no_borders(self) -> bool:
+        """Between words."""
+        return bool(self._raw.get("borders") == "none")
 
     @property
     def _gap(self) -> str:
-        return "" if self._raw.get("borders") == "none" else r"[^\p{L}\p{M}\p{N}]"
+        return "" if self.has_no_borders else r"[^\p{L}\p{M}\p{N}]"
 
     def _filled(self, pattern: str) -> str:
         slots = _SLOTS | {
@@ -165,6 +259,24 @@ class _Language:
     def _breaks(self) -> Any:
         return self._any_of("breaks")
 
+    @cached_property
+    def _doubts(self) -> Any:
+        return self._any_of("doubts")
+
+    @cached_property
+    def _adults(self) -> Any:
+        return self._any_of("adults")
+
+    @property
+    def _drops_subjects(self) -> bool:
+        return bool(self._raw.get("drops_subjects", False))
+
+    def is_doubted(self, folded: str) -> bool:
+        return self._doubts.search(folded) is not None
+
+    def is_of_an_adult(self, folded: str) -> bool:
+        return self._adults.search(folded) is not None
+
     def number(self, said: str) -> int:
         return int(said) if said.isdecimal() else self._numbers[said]
 
@@ -179,6 +291,8 @@ class _Language:
 
 
 _STOPS = re.compile(r"[!?;:,\n()\[\]\"]|\.(?<!\d\.)|\.(?!\d|\s*[^\W\d_])")
+_ENDS = frozenset("!?.\n")
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _GROUP = re.compile(r"\(\?P<([a-z]+)>")
 _SLOTS = {
@@ -189,6 +303,9 @@ _SLOTS = {
     "year": r"(?P<year>20\d\d)",
     "extra": r"(?P<extra>[0-6])",
 }
+
+
+_OF_THEMSELVES = ("pregnant", "due", "about")
 
 
 def _named(name: str, words: list[str]) -> str:
@@ -216,28 +333,77 @@ class _Match:
 
 
 @dataclass(frozen=True)
-class _Said:
-    """One match, on the way to a fact."""
+class _Reading:
+    """A text, as one language reads it."""
 
     language: _Language
-    pattern: _Pattern
-    match: _Match
     view: View
     text: str
     today: date
+    of_others: bool
 
-    def heard(self, *, of_others: bool) -> Heard | None:
+
+@dataclass(frozen=True)
+class _Said:
+    """One match, on the way to a fact."""
+
+    reading: _Reading
+    pattern: _Pattern
+    match: _Match
+    clause: _Clause
+    before: _Before | None
+
+    def heard(self) -> Heard | None:
         """None where it is nobody's, or cannot be so. A pronoun may be somebody else's child."""
-        kind, name = self.pattern.kind, self._name()
-        if name is None or (of_others and not (self._folded("mine") or kind in ("pregnant", "due", "about"))):
+        kind, name, mine = self.pattern.kind, self._name(), self._folded("mine")
+        if name is None or (self.reading.of_others and not (mine or kind in _OF_THEMSELVES)):
             return None
         fact = self._fact(kind)
         if fact is None:
             return None
-        # A small word after "my son" may be no name: it counts where the name was told before, or is here.
-        is_certain = kind == "name" or name[:1].isupper()
-        whose = "" if name or self.pattern.is_anywhere else self._folded("mine")
-        return Heard(replace(fact, child_name=name), name if is_certain else "", whose)
+        is_pronoun = not (name or mine or self.pattern.is_anywhere or kind in _OF_THEMSELVES)
+        if is_pronoun and kind == "note" and self._may_be_an_adults():
+            return None
+        whose = "" if name or self.pattern.is_anywhere else mine
+        return Heard(
+            replace(fact, child_name=name),
+            name if self._is_certain(name) else "",
+            whose,
+            self._pronoun() if is_pronoun else None,
+        )
+
+    def _is_certain(self, name: str) -> bool:
+        """A small word after "my son" may be no name: it counts where another place leaves no doubt."""
+        if _has_capitals(name):
+            return self.pattern.kind == "name" or name[:1].isupper()
+        is_by_place = bool(self._folded("mine")) and not self.language.has_no_borders
+        return self.pattern.kind == "name" or self.pattern.names or is_by_place
+
+    def heard_of_the_same(self) -> Heard | None:
+        """Of the child that the clause before spoke of."""
+        fact = self._fact(self.pattern.kind)
+        if fact is None or self.before is None:
+            return None
+        same = self.before.heard
+        return replace(same, fact=replace(fact, child_name=same.fact.child_name))
+
+    def _pronoun(self) -> Pronoun:
+        place = self.reading.view.display_span
+        sentence, clause = self.clause.sentence, self.clause.start
+        return Pronoun(place(sentence, sentence)[0], place(clause, clause)[0])
+
+    def _may_be_an_adults(self) -> bool:
+        """Somebody grown up was spoken of since the child was."""
+        since = self.before.clause.start if self.before else 0
+        return self.language.is_of_an_adult(self.reading.view.text[since : self.clause.start])
+
+    @property
+    def language(self) -> _Language:
+        return self.reading.language
+
+    @property
+    def today(self) -> date:
+        return self.reading.today
 
     def _fact(self, kind: str) -> Fact | None:
         match kind:
@@ -260,7 +426,9 @@ class _Said:
         return None
 
     def _note(self, kind: str) -> Fact | None:
-        """The value of the pattern, with the person's own words in it."""
+        """The value of the pattern, with the person's own words in it. None where they are not sure of it."""
+        if self.language.is_doubted(self.reading.view.text[self.clause.start : self.clause.end]):
+            return None
         what = one_line(self._shown("what"), MOST_LETTERS + 1)
         if len(what) > MOST_LETTERS or len(what.split()) > MOST_WORDS:
             return None
@@ -297,15 +465,24 @@ class _Said:
 
     def _folded(self, name: str) -> str:
         span = self.match.span(name)
-        return self.view.text[span[0] : span[1]] if span else ""
+        return self.reading.view.text[span[0] : span[1]] if span else ""
 
     def _shown(self, name: str) -> str:
         """As it was written."""
         span = self.match.span(name)
         if span is None:
             return ""
-        start, end = self.view.display_span(*span)
-        return self.text[start:end].strip()
+        start, end = self.reading.view.display_span(*span)
+        return self.reading.text[start:end].strip()
+
+
+def _is_of_a_child(heard: Heard) -> bool:
+    return heard.fact.fact not in (FactKind.DUE_DATE, FactKind.ABOUT)
+
+
+def _has_capitals(name: str) -> bool:
+    """Whether its script has them."""
+    return name.upper() != name.lower()
 
 
 def _due(day: date, today: date) -> Fact | None:

@@ -136,6 +136,68 @@ TELLS_NOTHING = [
     "मेरी सहेली 30 हफ्ते की गर्भवती है",
     "क्या मेरे बच्चे को एलर्जी है?",
     "अगर वह 5 महीने का होता",
+    "Suppose Leo is 5 months old and allergic to milk",
+    "My friend's baby Leo is 5 months old and allergic to milk",
+    "My husband snores. He is allergic to cats",
+    "Leo is not 5 months old and allergic to milk",
+    "如果乐乐5个月大，对牛奶过敏",
+    "我朋友的宝宝5个月大，对牛奶过敏",
+    "我儿子对牛奶不过敏",
+    "胎儿5个月大",
+    "زوجي مريض. عنده ربو",
+    "طفلي ما عنده حساسية من الحليب",
+    "मेरे पति बीमार हैं। उन्हें दूध से एलर्जी है",
+]
+
+WITHOUT_A_SUBJECT = [
+    ("Leo is 5 months old and allergic to cow's milk", "Leo", "allergic to cow's milk"),
+    ("Leo is 5 months old, allergic to eggs, what can he eat?", "Leo", "allergic to eggs"),
+    ("Leo is 5 months old and has eczema", "Leo", "eczema"),
+    ("Leo is 5 months old. And he is allergic to cow's milk", "Leo", "allergic to cow's milk"),
+    ("My son is 5 months old and allergic to eggs", "", "allergic to eggs"),
+    ("Leo tiene 5 meses y es alérgico a la leche de vaca", "Leo", "alergia a la leche de vaca"),
+    ("Leo tiene 5 meses. Es alérgico al huevo", "Leo", "alergia al huevo"),
+    ("Léo a 5 mois et est allergique au lait de vache", "Léo", "allergique au lait de vache"),
+    ("Léo a 5 mois. Et il est allergique aux œufs", "Léo", "allergique aux œufs"),
+    ("O Leo tem 5 meses e é alérgico ao leite de vaca", "Leo", "alergia ao leite de vaca"),
+    ("O Leo tem 5 meses. E ele é alérgico ao ovo", "Leo", "alergia ao ovo"),
+    ("Leo ist 5 Monate alt und allergisch gegen Kuhmilch", "Leo", "allergisch gegen Kuhmilch"),
+    ("Leo ist 5 Monate alt. Und er ist allergisch gegen Eier", "Leo", "allergisch gegen Eier"),
+    ("乐乐5个月大，对牛奶过敏", "乐乐", "对牛奶过敏"),
+    ("我儿子5个月大。他对鸡蛋过敏", "", "对鸡蛋过敏"),
+    ("ابني ليو عمره 5 أشهر وعنده حساسية من حليب البقر", "ليو", "حساسية من حليب البقر"),
+    ("ليو عمره 5 أشهر. وهو عنده حساسية من البيض", "ليو", "حساسية من البيض"),
+    ("लियो 5 महीने का है और उसे गाय के दूध से एलर्जी है", "लियो", "गाय के दूध से एलर्जी"),
+    ("मेरा बेटा लियो 5 महीने का है, अंडे से एलर्जी है", "लियो", "अंडे से एलर्जी"),
+]
+
+ONLY_THE_AGE = [
+    "Leo is 5 months old and not allergic to milk",
+    "Leo is 5 months old and is he allergic to milk",
+    "Leo is 5 months old and allergic to milk?",
+    "Leo is 5 months old. Is he allergic to milk?",
+    "Leo is 5 months old, maybe allergic to milk",
+    "Leo is 5 months old and allergic to nothing",
+    "Leo is 5 months old and my husband is allergic to milk",
+    "Leo is 5 months old. My husband snores. He is allergic to cats",
+    "Leo is 5 months old, my husband has asthma and is allergic to cats",
+    "My son Leo is 5 months old and my friend's son is 3 and allergic to nuts",
+    "Leo tiene 5 meses y no es alérgico a la leche",
+    "Leo tiene 5 meses. ¿Es alérgico a la leche?",
+    "Leo tiene 5 meses y creo que es alérgico a la leche",
+    "Leo a 5 mois et n'est pas allergique au lait",
+    "Leo a 5 mois et est-il allergique au lait ?",
+    "O Leo tem 5 meses e não é alérgico ao leite",
+    "O Leo tem 5 meses. É alérgico ao leite?",
+    "Leo ist 5 Monate alt und nicht allergisch gegen Milch",
+    "Leo ist 5 Monate alt und ist er allergisch gegen Milch?",
+    "乐乐5个月大，对牛奶不过敏",
+    "乐乐5个月大，对牛奶过敏吗",
+    "乐乐5个月大，我老公对牛奶过敏",
+    "ليو عمره 5 أشهر وليس عنده حساسية من الحليب",
+    "ليو عمره 5 أشهر. هل عنده حساسية من الحليب؟",
+    "लियो 5 महीने का है और उसे दूध से एलर्जी नहीं है",
+    "लियो 5 महीने का है। क्या उसे दूध से एलर्जी है?",
 ]
 
 
@@ -151,6 +213,28 @@ def test_a_fact_is_heard(text, facts):
 @pytest.mark.parametrize("text", TELLS_NOTHING)
 def test_what_sounds_alike_tells_nothing(text):
     assert told(text) == []
+
+
+@pytest.mark.parametrize(("text", "name", "note"), WITHOUT_A_SUBJECT)
+def test_a_clause_without_a_subject_is_of_the_child_that_was_spoken_of(text, name, note):
+    assert told(text) == [Fact("birth_date", FIVE_MONTHS, name), Fact("note", note, name)]
+
+
+@pytest.mark.parametrize("text", ONLY_THE_AGE)
+def test_what_is_not_said_of_that_child_is_not_added(text):
+    assert [fact.fact for fact in told(text)] == ["birth_date"]
+
+
+def test_a_pronoun_is_of_the_one_child_that_the_message_names():
+    leo, mia = Child(name="Leo"), Child(name="Mia")
+    allergic = Fact("note", "allergic to eggs", "Leo")
+    assert told("Leo sleeps badly. He is allergic to eggs", None, leo, mia) == [allergic]
+    assert told("Leo sleeps badly. He is allergic to eggs", None, leo) == [allergic]
+    assert told("And he is allergic to eggs", None, leo) == [allergic]
+    assert told("And he is allergic to eggs", None, leo, mia) == []
+    assert told("Mia is well. Leo cries and he is allergic to eggs", None, leo, mia) == [allergic]
+    assert told("Mia is well and Leo cries. She is allergic to eggs", None, leo, mia) == []
+    assert told("My son is 5 months old. My daughter is 3 years old. She is allergic to eggs") == []
 
 
 def test_what_the_profile_says_is_not_asked():
