@@ -5,7 +5,7 @@ never at the price of an answer.
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -26,26 +26,25 @@ SECONDS = 45.0
 class Said:
     """What the model said to it. `usage` is None where it did not say what it charged."""
 
-    prompt: list[PromptMessage]
     text: str
     reason: str
     usage: Usage | None
 
 
-async def ask_aside(route: Route, task: str, material: str, *, max_tokens: int) -> Said:
-    """Raises `ProviderError`, and `TimeoutError`."""
-    prompt: list[PromptMessage] = [
-        {"role": "system", "content": task},
-        {"role": "user", "content": material},
-    ]
+def aside_prompt(task: str, material: str) -> list[PromptMessage]:
+    return [{"role": "system", "content": task}, {"role": "user", "content": material}]
+
+
+async def ask_aside(route: Route, prompt: Sequence[PromptMessage], *, max_tokens: int, trace: Trace) -> Said:
+    """Fills `trace`, also where it fails. Raises `ProviderError`, and `TimeoutError`."""
     parts: list[str] = []
     async with (
         asyncio.timeout(SECONDS),
-        aclosing(route.stream(prompt, max_tokens=max_tokens, trace=Trace())) as items,
+        aclosing(route.stream(prompt, max_tokens=max_tokens, trace=trace)) as items,
     ):
         async for item in items:
             if isinstance(item, Finish):
-                return Said(prompt, "".join(parts), item.reason, item.usage)
+                return Said("".join(parts), item.reason, item.usage)
             parts.extend(item.pieces)
     raise AssertionError("a stream that raises nothing ends with its Finish")
 

@@ -24,6 +24,7 @@ from chat.models import Person
 from chat.statements import add, update
 from streaming.events import Usage
 from streaming.providers.base import PromptMessage
+from streaming.providers.trace import Trace
 
 MILLION = 1_000_000
 COST_STEP = Decimal("0.000001")
@@ -225,6 +226,23 @@ def prompt_tokens(prompt: Sequence[PromptMessage]) -> int:
 def estimate_usage(prompt: Sequence[PromptMessage], text: str) -> Usage:
     """What an answer will have cost where the provider did not say."""
     return Usage(prompt_tokens(prompt), estimate_tokens(text) if text else 0)
+
+
+def charged(
+    told: Usage | None, trace: Trace, prompt: Sequence[PromptMessage], text: str
+) -> tuple[Usage | None, bool]:
+    """What a text cost, and whether any of it is our estimate, because a provider did not say. None where
+    nobody was asked. `told`: by the provider whose answer ended well.
+    """
+    if trace.uncounted_attempts:
+        counted = told or Usage(0, 0)
+        prompts = trace.uncounted_attempts * prompt_tokens(prompt)
+        return Usage(
+            counted.prompt_tokens + prompts, counted.completion_tokens + trace.uncounted_pieces
+        ), True
+    if told is not None or not trace.attempts:
+        return told, False
+    return estimate_usage(prompt, text), True
 
 
 class Priced(Protocol):

@@ -1,4 +1,5 @@
-"""An hour's answers in a row, counted from the generations that ended in it.
+"""An hour's answers in a row, counted from the generations that ended in it; and in another what its titles
+and summaries used, added up as they are made, since nothing of theirs stays to be counted later.
 
 Any worker may count, as often as it likes: an hour is counted again while something may still come to it,
 always from the answers themselves, and written as a whole. They are found by the index of `ended_at`.
@@ -13,8 +14,12 @@ from math import ceil
 from typing import NamedTuple
 
 from django.db import models
+from django.db.models import F
+from django.utils import timezone
 
 from chat.models import AnswerStatistics, Generation, Status
+from chat.models.usage import ASIDES
+from streaming.events import Usage
 
 HOUR = timedelta(hours=1)
 LATE = timedelta(minutes=5)
@@ -52,7 +57,7 @@ def roll_up(now: datetime, *, at_most_every: timedelta = timedelta()) -> int:
     Two statements where nothing has ended, four otherwise; one where the last count is younger than
     `at_most_every`. A count that is larger than the new one stays: answers were deleted in between.
     """
-    last = AnswerStatistics.objects.order_by("-hour", "-rolled_at").only("rolled_at").first()
+    last = AnswerStatistics.objects.of_answers().order_by("-hour", "-rolled_at").only("rolled_at").first()
     if last and now - last.rolled_at < at_most_every:
         return 0
     rows = list(_rows(_read(_hour(last.rolled_at - LATE) if last else None, now), now))
@@ -85,7 +90,7 @@ def _rows(answers: Iterable[Ended], now: datetime) -> Iterator[AnswerStatistics]
 
 
 def _known(since: datetime) -> dict[Place, AnswerStatistics]:
-    return {_place(row): row for row in AnswerStatistics.objects.filter(hour__gte=since)}
+    return {_place(row): row for row in AnswerStatistics.objects.of_answers().filter(hour__gte=since)}
 
 
 def _place(row: AnswerStatistics) -> Place:
@@ -150,3 +155,20 @@ def _write(rows: Sequence[AnswerStatistics]) -> None:
 
 def _fields() -> "Sequence[models.Field[object, object]]":
     return AnswerStatistics._meta.concrete_fields
+
+
+# --- Beside the answers -------------------------------------------------------------------------------------
+
+
+def count_aside(model: str, usage: Usage, cost: Decimal | None) -> None:
+    """Add what a title or a summary used to the row of its hour. Sync; two statements, or three."""
+    now = timezone.now()
+    row, _is_new = AnswerStatistics.objects.get_or_create(
+        hour=_hour(now), model=model, deployment=ASIDES, defaults={"rolled_at": now}
+    )
+    AnswerStatistics.objects.filter(pk=row.pk).update(
+        rolled_at=now,
+        prompt_tokens=F("prompt_tokens") + usage.prompt_tokens,
+        completion_tokens=F("completion_tokens") + usage.completion_tokens,
+        cost=F("cost") + (cost or Decimal()),
+    )

@@ -11,8 +11,8 @@ from functools import cache
 from django.conf import settings
 from django.db.models import QuerySet
 
-from chat.asides import Said, ask_aside
-from chat.charge import Payer, charge
+from chat.asides import Said
+from chat.charge import Payer, ask_at_cost
 from chat.context import Earlier, Exchange, fit
 from chat.engine import engine
 from chat.models import Message, Summary
@@ -114,7 +114,7 @@ async def sum_up(of: Long) -> None:
     if older is None:
         return
     task = f"{MARK}\n{words(prompt_language(of.language)).summary}"
-    said = await ask_aside(engine().route(of.model), task, older.material, max_tokens=ANSWER_TOKENS)
+    said = await ask_at_cost(of.payer, of.model, task, older.material, max_tokens=ANSWER_TOKENS)
     await unit_of_work(_keep, of, older, said)
 
 
@@ -139,7 +139,6 @@ def _keep(of: Long, older: _Older, said: Said) -> None:
     """Nothing is kept of a summary that was cut off, or of which the guard leaves nothing; a later turn asks
     again.
     """
-    charge(of.payer, said)
     text = harmless(without_numbers(said.text), of.country).strip()[:MOST_CHARS]
     if not text or said.reason != FinishReason.STOP:
         logger.warning("A summary of conversation %d was not kept (%s)", of.conversation_pk, said.reason)

@@ -5,9 +5,7 @@ first line of what somebody typed at night.
 import re
 from dataclasses import dataclass
 
-from chat.asides import ask_aside
-from chat.charge import Payer, charge
-from chat.engine import engine
+from chat.charge import Payer, ask_at_cost
 from chat.models import Conversation
 from chat.models.conversation import TITLE_CHARS
 from chat.prompts import prompt_language, words
@@ -44,12 +42,11 @@ async def give_title(of: Untitled) -> None:
     """Ask, and keep what is fit to stand in a list. Raises `ProviderError`, and `TimeoutError`."""
     task = f"{MARK}\n{words(prompt_language(of.language)).title}"
     material = f"{of.question[:MOST_READ]}\n\n---\n\n{of.answer[:MOST_READ]}"
-    said = await ask_aside(engine().route(of.model), task, material, max_tokens=ANSWER_TOKENS)
+    said = await ask_at_cost(of.payer, of.model, task, material, max_tokens=ANSWER_TOKENS)
     title = title_of(said.text) if said.reason == FinishReason.STOP else ""
     if title and guarded(title, country=of.country)[1]:
         title = ""
     await unit_of_work(_keep, of, title)
-    await unit_of_work(charge, of.payer, said)
 
 
 def _keep(of: Untitled, title: str) -> None:

@@ -1,4 +1,4 @@
-"""What answers used, hour by hour and day by day; and the answers that are given again."""
+"""What was used, hour by hour and day by day; and the answers that are given again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Max, Sum
+from django.db.models import Max, Q, Sum
 from django.db.models.functions import TruncDay
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
@@ -25,13 +25,14 @@ from django.utils.translation import ngettext
 from chat.admin.base import FactAdmin, ReadOnlyAdmin, short
 from chat.admin.conversations import transcript_link
 from chat.models import AnswerStatistics, CachedAnswer
-from chat.models.usage import CachedAnswerQuerySet
+from chat.models.usage import ASIDES, CachedAnswerQuerySet
 
 DAYS = 14
 SUMS = (
     "answers", "complete", "stopped", "refused", "interrupted", "failed", "cached", "failovers",
     "prompt_tokens", "completion_tokens", "cost",
 )  # fmt: skip
+SUMS_OF_ASIDES = ("prompt_tokens", "completion_tokens", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day's answers of all models. `slowest_ms` is the worst hour's 95th percentile to the first text."""
+    """A day's answers of all models. `slowest_ms` is the worst hour's 95th percentile to the first text;
+    `asides` is what titles and summaries used, and not in `totals`.
+    """
 
     day: date
     totals: dict[str, Any]
+    asides: dict[str, Any]
     slowest_ms: int | None
     bars: Sequence[Bar]
 
@@ -58,17 +62,25 @@ class Day:
 
 
 def days(now: datetime) -> list[Day]:
-    """The past two weeks, the latest first; only days with answers. One query."""
+    """The past two weeks, the latest first; only days on which anything was used. One query."""
+    is_aside = Q(deployment=ASIDES)
+    of_answers = {f"sum_{name}": Sum(name, filter=~is_aside, default=0) for name in SUMS}
+    of_asides = {f"aside_{name}": Sum(name, filter=is_aside, default=0) for name in SUMS_OF_ASIDES}
     rows: Any = (
         AnswerStatistics.objects.filter(hour__gte=now - timedelta(days=DAYS))
         .annotate(day=TruncDay("hour"))
         .values("day")
-        .annotate(slowest=Max("ttft_p95_ms"), **{f"sum_{name}": Sum(name) for name in SUMS})
+        .annotate(slowest=Max("ttft_p95_ms"), **of_answers, **of_asides)
         .order_by("-day")
     )
-    totals = [(row, {name: row[f"sum_{name}"] for name in SUMS}) for row in rows]
-    most = max((each["answers"] for _row, each in totals), default=1)
-    return [Day(row["day"].date(), each, row["slowest"], _bars(each, most)) for row, each in totals]
+    most = max((row["sum_answers"] for row in rows), default=0) or 1
+    return [_day(row, most) for row in rows]
+
+
+def _day(row: dict[str, Any], most: int) -> Day:
+    totals = {name: row[f"sum_{name}"] for name in SUMS}
+    asides = {name: row[f"aside_{name}"] for name in SUMS_OF_ASIDES}
+    return Day(row["day"].date(), totals, asides, row["slowest"], _bars(totals, most))
 
 
 def _bars(totals: dict[str, Any], most: int) -> list[Bar]:
@@ -127,7 +139,8 @@ class AnswerStatisticsAdmin(FactAdmin):
 
     @admin.display(description=_("model"), ordering="model")
     def asked(self, row: AnswerStatistics) -> SafeString:
-        return format_html('{} <span class="quiet">{}</span>', row.model, row.deployment)
+        where = now_("titles and summaries") if row.deployment == ASIDES else row.deployment
+        return format_html('{} <span class="quiet">{}</span>', row.model, where)
 
     @admin.display(description=_("tokens/s"), ordering="tokens_per_second")
     def speed(self, row: AnswerStatistics) -> str:

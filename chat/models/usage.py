@@ -5,21 +5,30 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 HOUR = timedelta(hours=1)
+ASIDES = "(titles and summaries)"
+"""Stands in the place of a deployment for what the model was asked beside the answers."""
+
+
+class AnswerStatisticsQuerySet(models.QuerySet["AnswerStatistics"]):
+    def of_answers(self) -> "AnswerStatisticsQuerySet":
+        return self.exclude(deployment=ASIDES)
 
 
 class AnswerStatistics(models.Model):
-    """An hour's answers of one model on one deployment, by when they ended. `chat.statistics` writes them.
+    """An hour's answers of one model on one deployment, by when they ended; and what an hour's titles and
+    summaries used, with `ASIDES` for a deployment and no answers. `chat.statistics` writes them.
 
     Times are of answers that a model gave, so not of replayed ones. Without a link to any answer: it stays
     when conversations are deleted.
     """
 
-    hour = models.DateTimeField(help_text="When it began.")
+    hour = models.DateTimeField(help_text=_("When it began."))
     model = models.CharField(max_length=100)
     deployment = models.CharField(max_length=100, blank=True)
-    rolled_at = models.DateTimeField("counted at", help_text="What had ended by then is in it.")
+    rolled_at = models.DateTimeField("counted at", help_text=_("What had ended by then is in it."))
 
     answers = models.PositiveIntegerField(default=0)
     complete = models.PositiveIntegerField(default=0)
@@ -37,17 +46,19 @@ class AnswerStatistics(models.Model):
     ttft_p50_ms = models.PositiveIntegerField("first text, median", null=True, blank=True)
     ttft_p95_ms = models.PositiveIntegerField("first text, 95th percentile", null=True, blank=True)
     gap_p50_ms = models.PositiveIntegerField(
-        "gaps, median", null=True, blank=True, help_text="The median of the answers' own medians."
+        "gaps, median", null=True, blank=True, help_text=_("The median of the answers' own medians.")
     )
     gap_p95_ms = models.PositiveIntegerField(
         "gaps, 95th percentile",
         null=True,
         blank=True,
-        help_text="The 95th percentile of the answers' own 95th percentiles.",
+        help_text=_("The 95th percentile of the answers' own 95th percentiles."),
     )
     tokens_per_second = models.FloatField("tokens per second, median", null=True, blank=True)
     duration_p50_ms = models.PositiveIntegerField("duration, median", null=True, blank=True)
     duration_p95_ms = models.PositiveIntegerField("duration, 95th percentile", null=True, blank=True)
+
+    objects = AnswerStatisticsQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "answer statistics"

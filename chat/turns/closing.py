@@ -158,15 +158,9 @@ def _charged(brief: Brief, usage: Usage | None, is_estimate: bool) -> dict[str, 
 
 
 def _usage(brief: Brief, transcript: Transcript) -> tuple[Usage | None, bool]:
-    """What was charged, and whether any of it is our estimate, because a provider did not say."""
-    told, trace = brief.progress.usage, brief.progress.trace
-    if trace.uncounted_attempts:
-        told = told or Usage(0, 0)
-        prompts = trace.uncounted_attempts * quota.prompt_tokens(brief.prompt)
-        return Usage(told.prompt_tokens + prompts, told.completion_tokens + trace.uncounted_pieces), True
-    if told is not None or not trace.attempts:
-        return told, False
-    return quota.estimate_usage(brief.prompt, transcript.text), True
+    """What was charged, and whether any of it is our estimate."""
+    progress = brief.progress
+    return quota.charged(progress.usage, progress.trace, brief.prompt, transcript.text)
 
 
 def _stop_reason(end: End) -> str:

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.models import AnswerStatistics, CachedAnswer, Generation, Person, User, Worker
+from chat.models.usage import ASIDES
 from chat.statistics import roll_up
 from tests.chat.test_admin import make_turn
 from tests.conftest import client_of
@@ -252,13 +253,18 @@ def test_days_add_up_their_hours_and_models(reviewer):
         ttft_p95_ms=1200, prompt_tokens=500, cost=Decimal("0.5"),
     )  # fmt: skip
     make_hour(today - timedelta(days=1), answers=5, complete=5)
+    make_hour(
+        today - timedelta(days=1), deployment=ASIDES, answers=0, complete=0,
+        prompt_tokens=300, completion_tokens=20, cost=Decimal("0.125"),
+    )  # fmt: skip
     make_hour(today - timedelta(days=20))
     source = page_of(reviewer, "answerstatistics")
     yesterday = today - timedelta(days=1)
     assert table_of(source)[1:] == [
-        [f"{today:%Y-%m-%d}", "20", "", "3", "3", "1200 ms", "1500 / 200", "0.7500"],
-        [f"{yesterday:%Y-%m-%d}", "5", "", "0", "0", "–", "0 / 0", "0.0000"],
+        [f"{today:%Y-%m-%d}", "20", "", "3", "3", "1200 ms", "1500 / 200", "0.7500", "0 / 0", "0.0000"],
+        [f"{yesterday:%Y-%m-%d}", "5", "", "0", "0", "–", "0 / 0", "0.0000", "300 / 20", "0.1250"],
     ]
+    assert cells_of(source, "asked").count("gpt titles and summaries") == 1
     # The busiest day is as wide as the picture: 14 of 20 whole, 3 ended by people or rules, 3 gone wrong.
     bars = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="0" width="([\d.]+)"', source)
     assert [(kind, float(x), float(width)) for kind, x, width in bars] == [

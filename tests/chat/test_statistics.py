@@ -6,11 +6,14 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.models import AnswerStatistics, Conversation, Generation, Message, Role
-from chat.statistics import LATE, percentile, roll_up
+from chat.models.usage import ASIDES
+from chat.statistics import LATE, count_aside, percentile, roll_up
+from streaming.events import Usage
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +89,18 @@ def test_an_hour_is_counted_with_all_that_is_known_of_its_answers(ended):
         "duration_p50_ms": 4000,
         "duration_p95_ms": 9000,
     }
+
+
+def test_titles_and_summaries_are_added_up_and_leave_the_count_of_answers_alone(ended):
+    ended(timezone.now() - 2 * HOUR)
+    count_aside("gpt-test", Usage(50, 5), Decimal("0.001"))
+    count_aside("gpt-test", Usage(70, 7), None)
+    assert roll_up(timezone.now()) == 1
+    fields = ("deployment", "answers", "prompt_tokens", "completion_tokens", "cost")
+    assert [row[1:] for row in hours(*fields)] == [
+        ("east", 1, 0, 0, Decimal(0)),
+        (ASIDES, 0, 120, 12, Decimal("0.001")),
+    ]
 
 
 def test_each_hour_model_and_deployment_has_its_row(ended):

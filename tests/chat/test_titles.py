@@ -1,15 +1,22 @@
 """A title from the model: after the first answer, in the background, and never against the person."""
 
 import asyncio
+from datetime import date
 
 import pytest
+from django.db.models import Sum
+from django.utils import timezone
 
+from chat.charge import Payer, ask_at_cost
 from chat.engine import engine
-from chat.models import Conversation, Person
+from chat.models import AnswerStatistics, Conversation, Person
+from chat.models.usage import ASIDES
+from chat.statistics import roll_up
 from chat.titles import MARK, title_of
 from chat.work import in_thread
 from streaming.events import ErrorCode, Usage
-from streaming.providers.base import Finish, ProviderError
+from streaming.providers.base import Delta, Finish, ProviderError
+from streaming.providers.routing import Deployment, Route
 from tests.chat.scripted import CRISIS, LULLABY, STOP, answer, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +115,48 @@ async def test_it_counts_in_the_persons_day(titles, says, alice, settings):
     await settled()
     used = await in_thread(lambda: Person.objects.get(pk=alice.pk).quota_tokens)
     assert used == 15 + 55
+
+
+@pytest.mark.parametrize("a_day", [None, 10_000])
+async def test_it_counts_in_the_hour_apart_from_the_answers(titles, says, alice, settings, a_day):
+    settings.QUOTA_TOKENS_PER_DAY = a_day
+    says(answers=[LULLABY, TITLE, LULLABY, TITLE])
+    for question in ("hi, she is up every hour", "Can she sleep on her side?"):
+        await answer(alice, question)
+        await settled()
+    await in_thread(roll_up, timezone.now())
+    sums = {name: Sum(name) for name in ("answers", "prompt_tokens", "completion_tokens")}
+    beside = await AnswerStatistics.objects.filter(deployment=ASIDES).aaggregate(**sums)
+    assert beside == {"answers": 0, "prompt_tokens": 100, "completion_tokens": 10}
+    assert (await AnswerStatistics.objects.of_answers().aaggregate(**sums))["answers"] == 2
+
+
+class BreaksOff:
+    """Every answer of it, after two words."""
+
+    async def stream(self, messages, *, max_tokens):
+        yield Delta(("Sleep ",))
+        yield Delta(("in ",))
+        raise ProviderError(ErrorCode.STREAM_INTERRUPTED, "cut")
+
+    async def complete(self, messages, *, max_tokens):
+        raise ProviderError(ErrorCode.RATE_LIMITED, "busy")
+
+    async def close(self):
+        pass
+
+
+async def test_what_broke_off_is_counted_too(says, alice):
+    says()
+    engine().routes["scripted"] = Route("scripted", [Deployment("east", BreaksOff())], attempts=1)
+    day = date(2026, 11, 24)
+    await in_thread(Person.objects.filter(pk=alice.pk).update, quota_day=day)
+    with pytest.raises(ProviderError):
+        await ask_at_cost(Payer(alice.pk, day), "scripted", "Give a title", "hi", max_tokens=40)
+    row = await AnswerStatistics.objects.aget(deployment=ASIDES)
+    used = await in_thread(lambda: Person.objects.get(pk=alice.pk).quota_tokens)
+    assert (row.answers, row.completion_tokens > 1, row.prompt_tokens > 0) == (0, True, True)
+    assert used == row.prompt_tokens + row.completion_tokens
 
 
 async def test_off_asks_nothing(says, alice):
