@@ -11,6 +11,7 @@ addEventListener("load", () => setTimeout(async () => {
   }
 }, 1000));
 
+const FORGETS = "form[data-forget]"; // deletes the account: the drafts go when it was done, and stay where it was refused
 const forget = () => {
   try {
     for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft:")) sessionStorage.removeItem(key);
@@ -22,8 +23,24 @@ const forget = () => {
 // Other tabs hold drafts of their own.
 const others = "BroadcastChannel" in window ? new BroadcastChannel("nightlight") : null;
 others?.addEventListener("message", (event) => event.data === "forget" && forget());
-document.addEventListener("submit", (event) => {
-  if (!event.target.matches('form[action$="/accounts/logout/"], form[data-forget]')) return;
+const forgetEverywhere = () => {
   forget();
   others?.postMessage("forget");
+};
+document.addEventListener("submit", ({ target }) => {
+  if (target.matches('form[action$="/accounts/logout/"]')) forgetEverywhere();
+  if (!target.matches(FORGETS)) return;
+  try {
+    sessionStorage.setItem("forget", "");
+  } catch {
+    // Storage is off: there is no draft.
+  }
 });
+
+// The page after that form; with the form on it, nothing was deleted.
+try {
+  if (sessionStorage.getItem("forget") !== null && !document.querySelector(FORGETS)) forgetEverywhere();
+  sessionStorage.removeItem("forget");
+} catch {
+  // Storage is off.
+}

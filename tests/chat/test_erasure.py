@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -109,6 +110,17 @@ async def test_account_stays_where_the_word_is_wrong(word, lived, alice_client):
     response = await alice_client.post("/me/data/delete", word)
     assert (response.status_code, "Nothing was deleted." in response.content.decode()) == (422, True)
     assert await unit_of_work(counts) == before
+
+
+async def test_drafts_of_the_browser_go_with_the_account_and_stay_where_it_stays(alice, alice_client):
+    """phone.js marks the sending of the form, and forgets on a page after it that has no such form."""
+    form = re.compile(r'<form method="post" action="/me/data/delete#delete" data-forget>')
+    for page in ("/me/data/", "/me/deleted"):
+        source = (await alice_client.get(page)).content.decode()
+        assert len(re.findall(r"js/phone[\w.]*\.js", source)) == 1
+        assert len(form.findall(source)) == (page == "/me/data/")
+    refused = await alice_client.post("/me/data/delete", {"email": "x", "password": "x"})
+    assert (refused.status_code, len(form.findall(refused.content.decode()))) == (422, 1)
 
 
 async def test_staff_ask_an_operator(says, alice, alice_client):
