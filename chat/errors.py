@@ -4,13 +4,17 @@ from typing import Any
 
 from django.http import Http404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from streaming.events import Error, ErrorCode
 from streaming.providers.base import ProviderError
 
 
 class Refusal(Exception):
-    """A request that is refused before any stream: an HTTP status, a code for programs, words for people."""
+    """A request that is refused before any stream: an HTTP status, a code for programs, words for people.
+
+    Programs get `title` in English, a page shows it in its own language.
+    """
 
     status = 400
     code = "invalid"
@@ -28,7 +32,7 @@ class NotAuthenticated(Refusal):
 
 
 class NotAllowed(Refusal):
-    status, code, title = 403, "not_allowed", "Not allowed"
+    status, code, title = 403, "not_allowed", gettext_noop("Not allowed")
 
 
 class ConsentNeeded(Refusal):
@@ -36,15 +40,15 @@ class ConsentNeeded(Refusal):
 
 
 class NotFound(Refusal, Http404):
-    status, code, title = 404, "not_found", "Not found"
+    status, code, title = 404, "not_found", gettext_noop("Not found")
 
 
 class Conflict(Refusal):
-    status, code, title = 409, "conflict", "Conflict"
+    status, code, title = 409, "conflict", gettext_noop("Conflict")
 
 
 class MessageTooLarge(Refusal):
-    status, code, title = 413, "message_too_large", "Message too large"
+    status, code, title = 413, "message_too_large", gettext_noop("Message too large")
 
 
 class UnsupportedMediaType(Refusal):
@@ -52,15 +56,15 @@ class UnsupportedMediaType(Refusal):
 
 
 class Invalid(Refusal):
-    status, code, title = 422, "invalid", "Invalid request"
+    status, code, title = 422, "invalid", gettext_noop("Invalid request")
 
 
 class RateLimited(Refusal):
-    status, code, title = 429, "rate_limited", "Too many messages"
+    status, code, title = 429, "rate_limited", gettext_noop("Too many messages")
 
 
 class Overloaded(Refusal):
-    status, code, title = 503, "overloaded", "Overloaded"
+    status, code, title = 503, "overloaded", gettext_noop("Overloaded")
 
 
 class AnswerFailed(Refusal):

@@ -237,27 +237,27 @@ class Generation(models.Model):
     finish_reason = models.CharField(max_length=20, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
-    error_detail = models.TextField(blank=True, help_text="For operators; never shown to the parent.")
+    error_detail = models.TextField(blank=True, help_text=_("For operators; never shown to the parent."))
     retryable = models.BooleanField(default=False)
-    retry_after = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds.")
+    retry_after = models.PositiveIntegerField(null=True, blank=True, help_text=_("Seconds."))
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     ttft_ms = models.PositiveIntegerField(
-        "time to first text", null=True, blank=True, help_text="Milliseconds."
+        "time to first text", null=True, blank=True, help_text=_("Milliseconds.")
     )
-    duration_ms = models.PositiveIntegerField("duration", null=True, blank=True, help_text="Milliseconds.")
+    duration_ms = models.PositiveIntegerField("duration", null=True, blank=True, help_text=_("Milliseconds."))
     tokens_per_second = models.FloatField(null=True, blank=True)
     gap_p50_ms = models.PositiveIntegerField(
-        "median gap", null=True, blank=True, help_text="Milliseconds between two released texts."
+        "median gap", null=True, blank=True, help_text=_("Milliseconds between two released texts.")
     )
     gap_p95_ms = models.PositiveIntegerField("95th percentile of gaps", null=True, blank=True)
     usage_estimated = models.BooleanField(
         default=False, help_text="The provider did not say what it charged; the tokens are our estimate."
     )
     cost = models.DecimalField(
-        max_digits=12, decimal_places=6, null=True, blank=True, help_text="In the price list's currency."
+        max_digits=12, decimal_places=6, null=True, blank=True, help_text=_("In the price list's currency.")
     )
-    deployment = models.CharField(max_length=100, blank=True, help_text="That gave the last of the text.")
+    deployment = models.CharField(max_length=100, blank=True, help_text=_("That gave the last of the text."))
     attempts = models.JSONField(
         default=list, blank=True, help_text="Each try at a deployment, and where in the text it began."
     )
@@ -265,14 +265,14 @@ class Generation(models.Model):
     failovers = models.PositiveSmallIntegerField(default=0)
     stop_reason = models.CharField(max_length=10, choices=StopReason, blank=True)
     lost_readers = models.PositiveSmallIntegerField(
-        default=0, help_text="Readers whose connection ended before the answer did."
+        default=0, help_text=_("Readers whose connection ended before the answer did.")
     )
     cached = models.BooleanField(default=False, help_text="Replayed from an earlier answer.")
     paused_after = models.PositiveIntegerField(
-        null=True, blank=True, help_text="The id of the last event that the parent had read when pausing."
+        null=True, blank=True, help_text=_("The id of the last event that the parent had read when pausing.")
     )
     reserved_tokens = models.PositiveIntegerField(
-        default=0, help_text="Taken from the day's quota until the answer's real usage is known."
+        default=0, help_text=_("Taken from the day's quota until the answer's real usage is known.")
     )
 
     class Meta:

@@ -47,7 +47,9 @@ class Person(models.Model):
         max_length=64, blank=True, help_text="An IANA name such as Europe/Berlin; empty counts as UTC."
     )
     country = models.CharField(
-        max_length=2, blank=True, help_text="ISO 3166, as the person chose it: whose numbers the cards give."
+        max_length=2,
+        blank=True,
+        help_text=_("ISO 3166, as the person chose it: whose numbers the cards give."),
     )
     language = models.CharField(
         max_length=10, blank=True, help_text="Of the interface, as the person chose it."

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Prompt(models.Model):
@@ -11,9 +12,9 @@ class Prompt(models.Model):
     """
 
     language = models.CharField(max_length=10)
-    number = models.PositiveIntegerField(help_text="Counted per language.")
+    number = models.PositiveIntegerField(help_text=_("Counted per language."))
     text = models.TextField()
-    note = models.CharField(max_length=200, blank=True, help_text="Why it was changed.")
+    note = models.CharField(max_length=200, blank=True, help_text=_("Why it was changed."))
     is_active = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(

@@ -63,7 +63,9 @@ class Feedback(Reviewed):
     rating = models.CharField(max_length=4, choices=Rating)
     reasons = models.JSONField(default=list, blank=True)
     comment = models.TextField(blank=True)
-    reply = models.TextField(blank=True, help_text="What the clinic answers: the parent sees it on the page.")
+    reply = models.TextField(
+        blank=True, help_text=_("What the clinic answers: the parent sees it on the page.")
+    )
     replied_at = models.DateTimeField(null=True, blank=True, editable=False)
     reply_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -109,7 +111,9 @@ class SafetyEvent(Reviewed):
     rule_ids = models.JSONField(default=list)
     card = models.CharField(max_length=60, blank=True)
     score = models.FloatField(default=0)
-    text = models.TextField(blank=True, help_text="What matched. For an answer: the text that was withheld.")
+    text = models.TextField(
+        blank=True, help_text=_("What matched. For an answer: the text that was withheld.")
+    )
     ruleset_version = models.CharField(max_length=80)
     created_at = models.DateTimeField(auto_now_add=True)
     review_label = models.CharField(max_length=5, choices=Label, blank=True)

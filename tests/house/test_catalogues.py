@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
+from django.test import RequestFactory
 from django.utils import translation
 
 from chat.management.commands.catalogues import collect, languages, of_template, read
+from chat.models import User
 
 ROOT = Path(__file__).parents[2]
 PLURALS = {"es": 2, "fr": 2, "pt": 2, "de": 2, "zh-hans": 1, "ar": 6, "hi": 2}
@@ -119,3 +123,36 @@ def test_django_and_the_cards_speak_it_too(language):
     with translation.override(language):
         assert translation.gettext("This field is required.") != "This field is required."
     assert page_words(language) != page_words("en")
+
+
+@pytest.mark.parametrize(
+    ("language", "cards", "other_form"),
+    [("zh-hans", ["zh", "zh-hant", "page"], "您"), ("hi", ["hi", "page"], "एं")],
+)
+def test_cards_and_interface_use_one_form(language, cards, other_form):
+    """Of "you", and of a sound that may be spelled in two ways."""
+    words = [text for message in read(language) for text in strings(message.string)]
+    files = [(ROOT / "safety" / "cards" / f"{name}.toml").read_text("utf-8") for name in cards]
+    assert [text for text in (*words, *files) if other_form in text] == []
+
+
+@pytest.mark.parametrize("language", languages())
+def test_help_texts_that_the_admin_shows_are_translated(language):
+    request = RequestFactory().get("/")
+    request.user = User(is_superuser=True, is_staff=True)
+    with translation.override(language):
+        untold = [
+            f"{model.__name__}.{field.name}"
+            for model, pages in admin.site._registry.items()
+            if model._meta.app_label == "chat" and model is not User  # whose words are Django's
+            for field in model._meta.fields
+            if field.name in flatten_fieldsets(pages.get_fieldsets(request, model()))
+            and (english := in_english(field.help_text))
+            and str(field.help_text) == english
+        ]
+    assert untold == []
+
+
+def in_english(words):
+    with translation.override("en"):
+        return str(words)

@@ -100,7 +100,7 @@ def of_template(source: str, path: str) -> Iterator[Words]:
 
 
 def _words(name: str, strings: list[str], comments: tuple[str, ...], path: str) -> Words:
-    name = {"now_": "gettext", "_": "gettext"}.get(name, name.removesuffix("_lazy"))
+    name = {"now_": "gettext", "_": "gettext"}.get(name, re.sub("_(lazy|noop)$", "", name))
     context = strings.pop(0) if "p" in name.removesuffix("gettext") else ""
     plural = strings[1] if name.startswith("n") and len(strings) > 1 else ""
     return Words(strings[0], plural, context, comments, path)
