@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
-from itertools import chain
 from pathlib import Path
 from threading import Thread
 from time import sleep
@@ -30,8 +29,7 @@ from chat.upkeep import Upkeep
 from chat.work import in_thread, unit_of_work
 from safety.check import perform_comprehensive_safety_check
 from safety.guard import OutputGuard
-from safety.rules.output import output_ruleset
-from safety.rules.ruleset import ruleset
+from safety.rules.output import compile_rules
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +125,8 @@ def warm_up() -> None:
 
 
 def _compile_all() -> None:
-    """Each sign and each passage of all languages, with a breath after each so that nobody waits for long."""
-    for compile_one in chain(ruleset().to_compile(), output_ruleset(None).to_compile()):
+    """With a breath after each pattern, so that nobody waits for long."""
+    for compile_one in compile_rules():
         compile_one()
         sleep(0.002)
 

@@ -56,10 +56,10 @@ class TellingWords:
 
     def _begun_by(self, word: str) -> frozenset[str]:
         plain = _plain(word)
-        found = {plain[:size] for size in range(1, len(plain) + 1)} & self._keys
-        if _ARABIC.match(plain):  # which puts "and the" before a word, without a blank
-            found |= {key for key in self._arabic if key in plain}
-        return frozenset(found)
+        # Arabic puts "and the" before a word, without a blank.
+        starts = range(len(plain)) if _ARABIC.match(plain) else (0,)
+        parts = (plain[start:end] for start in starts for end in range(start + 1, len(plain) + 1))
+        return self._keys.intersection(parts)
 
     def _may_be(self, unfinished: str) -> frozenset[str]:
         """What a word may tell that is not finished."""

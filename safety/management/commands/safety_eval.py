@@ -19,6 +19,7 @@ from safety.evaluation import measure
 from safety.evaluation.datasets import datasets
 from safety.evaluation.measure import Disguised, Guarded, Latency, Outcome, Recall, Share
 from safety.evaluation.suite import Part, Sentence, languages, pairs, sentences
+from safety.rules.output import compile_rules
 from safety.rules.ruleset import ruleset
 
 EMERGENCIES = ("infant_emergency", "maternal_emergency")
@@ -225,6 +226,9 @@ def _time_bars(times: list[Latency], costs: dict[str, float]) -> Iterator[Bar]:
 
 
 def _times(judged: Sequence[Sentence]) -> list[Latency]:
+    """In the state in which a server soon is after its start: with every pattern compiled."""
+    for compile_one in compile_rules():
+        compile_one()
     by_language: dict[str, list[str]] = {}
     for sentence in judged:
         by_language.setdefault(sentence.language, []).append(sentence.text)
