@@ -219,7 +219,7 @@ def test_stream_is_not_compressed(front):
 def test_socket_goes_through_nginx(front):
     product, _cluster = front
     address = product.url.replace("https", "wss", 1) + "/ws/chat/"
-    with connect(address, ssl=product.trust, origin=product.url) as socket:
+    with connect(address, ssl=product.trust, origin=product.url, open_timeout=20) as socket:
         socket.send(json.dumps({"type": "send", "message": f"{SLEEP} [[simulate none tokens=20]]"}))
         told = []
         while not (told and told[-1]["type"] in ("done", "error")):
