@@ -18,8 +18,10 @@ document.addEventListener("htmx:before:request", (event) => {
   if (more) opener = more.id;
 });
 
-document.addEventListener("htmx:after:swap", () => {
-  if (sheet.childElementCount && !sheet.open) sheet.showModal();
+document.addEventListener("htmx:after:swap", ({ target }) => {
+  // Only for what was put into it: one that was just closed keeps its content for a moment.
+  const isFilled = target === sheet || target.matches?.(".more");
+  if (isFilled && sheet.childElementCount && !sheet.open) sheet.showModal();
   if (!isChanged || sheet.open || document.activeElement !== document.body) return;
   const place = document.getElementById(opener) ?? document.querySelector("#undo button");
   place?.focus();
@@ -35,7 +37,9 @@ document.addEventListener("htmx:after:request", (event) => {
     location.reload();
     return;
   }
-  if (!event.target.closest("#sheet") || !ctx.response?.raw.ok) return;
+  if (!ctx.response?.raw.ok) return;
+  if (event.target.closest("#undo")) isChanged = true; // what came back takes the focus
+  if (!event.target.closest("#sheet")) return;
   if (!ctx.text?.includes("options-top")) {
     isChanged = true;
     close();
@@ -52,9 +56,16 @@ const copy = async (button) => {
   setTimeout(() => (button.textContent = words), 1500);
 };
 
+// The way back was declined: the keyboard goes on to what follows it.
+const dismiss = (bar) => {
+  const places = [...document.querySelectorAll(`${bar.closest("#undo") ? "#conversations a, " : ""}#main :is(a, button), #message`)];
+  bar.remove();
+  places.find((place) => place.checkVisibility?.() ?? true)?.focus();
+};
+
 document.addEventListener("click", (event) => {
   const on = (selector) => event.target.closest(selector);
   if (event.target === sheet || on("[data-close]")) close(); // beside the sheet is the dialog itself
-  if (on("[data-dismiss]")) on(".undo").remove();
+  if (on("[data-dismiss]")) dismiss(on(".undo"));
   if (on("[data-copy-link]")) copy(on("[data-copy-link]"));
 });

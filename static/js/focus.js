@@ -1,5 +1,5 @@
-// The keyboard keeps its place: a piece of the page that is exchanged gives the focus to what stands there now, and
-// Escape closes what was opened.
+// The keyboard keeps its place: a piece of the page that is exchanged gives the focus to what stands there now (a field
+// that needs another look first), and Escape closes what was opened.
 const CONTROLS = 'button, a[href], summary, input:not([type="hidden"]), select';
 
 const WHOLE = ["log", "main", "sidebar"]; // what is around everything is nobody's successor
@@ -26,7 +26,7 @@ const restore = () => {
   const region = regions.map((id) => document.getElementById(id)).find(Boolean);
   const seen = (selector) => [...(region?.querySelectorAll(selector) ?? [])].find((one) => one.checkVisibility?.() ?? true);
   const box = noKeys.matches ? null : document.querySelector("#message");
-  ((like && seen(like)) || seen(CONTROLS) || box)?.focus({ preventScroll: true });
+  (seen('[aria-invalid="true"]') || (like && seen(like)) || seen(CONTROLS) || box)?.focus({ preventScroll: true });
 };
 document.addEventListener("htmx:after:swap", () => queueMicrotask(restore));
 

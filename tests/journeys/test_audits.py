@@ -1,5 +1,6 @@
 """What a visit costs and how an answer moves the page, as Lighthouse would measure it; printed for people."""
 
+import json
 from collections import defaultdict
 
 import pytest
@@ -8,6 +9,8 @@ from playwright.sync_api import expect
 PHONE = {"width": 390, "height": 844}
 FIRST_VISIT_BYTES = 150_000
 LEAST_SHIFT = 0.05
+LONG_TASK = 50
+"""ms, from which on people notice that a page does not react."""
 SLOW_3G = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
 LONG_ANSWER = "Tell me about sleep [[simulate long tokens=2000 delay=4]]"
 
@@ -117,26 +120,67 @@ def test_slow_phone_on_a_slow_network_sees_the_page_in_time(page, swift, report,
     assert seen["shift"] < LEAST_SHIFT
 
 
+# Waits within the page: what `expect` looks at while it waits takes longer than what it waits for.
+ENDED = """() => new Promise((resolve) => {
+  const look = () => document.querySelector('.answer[data-status="complete"]') && resolve();
+  new MutationObserver(look).observe(document.querySelector('#log'), {childList: true});
+  look();
+})"""
+
+
+def work_of(trace, mark):
+    """For how many ms each task of the page's main thread had a processor since `performance.mark(mark)`."""
+    events = json.loads(trace)["traceEvents"]
+    since = next(one for one in events if one["name"] == mark and one["cat"] == "blink.user_timing")
+    spans = [
+        (one["ts"], one["ts"] + one["dur"], one["tdur"] / 1000, "Microtask" in one["name"])
+        for one in events
+        if one["ph"] == "X" and [one["pid"], one["tid"]] == [since["pid"], since["tid"]] and "tdur" in one
+    ]
+    work, end = [0.0], since["ts"]
+    for begun, ended, worked, was_promised in sorted(spans):
+        if begun < end:  # before, or within another
+            continue
+        if was_promised:  # and done at the end of the task before
+            work[-1] += worked
+        else:
+            work.append(worked)
+        end = ended
+    return work
+
+
 @pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "wide"])
-def test_long_answer_neither_shifts_the_page_nor_blocks_it(page, swift, report, console, size):
+def test_long_answer_neither_shifts_the_page_nor_blocks_it(page, browser, swift, report, console, size):
+    """No task of 50 ms from Send to the last of 2,000 tokens.
+
+    Counted is the time for which the page's thread had a processor: about 15 ms for the turn that Send puts
+    on the page, 10 ms at most while the words come, however busy the machine is. What the browser reports as
+    a long task counts the time, too, for which the thread waited while the server, the simulator and other
+    tests had the processors. That is allowed for, but not without end: a page that waits by itself, as for a
+    disk, would do so often.
+    """
     page.set_viewport_size(size)
     page.add_init_script(OBSERVE)
     page.goto(swift.url)
     page.locator("#message").fill(LONG_ANSWER)
+    browser.start_tracing(page=page, categories=["toplevel", "blink.user_timing"])
+    page.evaluate("performance.mark('asked'); seen.long = []")
     page.locator("#send").click()
-    expect(page.locator(".live")).not_to_be_empty(timeout=10_000)
-    expect(page.locator(".answer")).to_have_attribute("data-status", "complete", timeout=60_000)
-    page.wait_for_timeout(300)
+    page.evaluate(ENDED)
+    work = work_of(browser.stop_tracing(), "asked")
     seen = page.evaluate("seen")
     words = page.evaluate("document.querySelector('.prose').textContent.split(/\\s+/).length")
     report("words", words)
     report("layout shift", f"{seen['shift']:.4f} {sorted(set(map(str, seen['moved'])))[:5]}")
-    report("tasks over 50 ms", seen["long"])
+    report("tasks / work of all of them, ms", f"{len(work)} / {sum(work):.0f}")
+    report("work of the longest ones, ms", [round(worked, 1) for worked in sorted(work)[:-6:-1]])
+    report("over 50 ms with the waiting, ms", seen["long"])
     report("elements", page.evaluate("document.querySelectorAll('*').length"))
     assert words > 1000
     assert seen["shift"] < LEAST_SHIFT
-    # This machine has other work; a page that is slow by itself has many.
-    assert len(seen["long"]) < 10
+    assert len(work) > 100, "the trace does not show the page's tasks"
+    assert 1 < max(work) < LONG_TASK
+    assert len(seen["long"]) < 5
 
 
 FILL = """

@@ -7,12 +7,20 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.conftest import ARTEFACTS
+from tests.journeys.sizes import in_both_sizes, is_right_to_left, where_asked, words
 from tests.journeys.test_accessibility import RULES, axe
+
+__all__ = ["where_asked", "words"]
 
 pytestmark = [pytest.mark.database, pytest.mark.both]
 
 QUICK = "[[simulate none tokens=20 delay=0]]"
 PHONE = {"width": 390, "height": 844}
+# What is asked, what it is looked for by and found by, and a name for it: in the language of the page.
+COLIC = {
+    "en": ("What helps with colic?", "helps with coli", ["helps", "with", "coli"], "Leo <b>cries</b>"),
+    "ar": ("ما الذي يخفف مغص الرضيع؟", "يخفف مغص الرض", ["يخفف", "مغص", "الرض"], "ليو <b>يبكي</b>"),
+}
 OLDER = """
 from datetime import timedelta
 from django.utils import timezone
@@ -39,9 +47,9 @@ def ask(page, text):
     expect(answers).to_have_count(before + 1, timeout=20_000)
 
 
-def begin(page, product):
+def begin(page, product, question="What helps with colic?"):
     page.goto(product.url)
-    ask(page, "What helps with colic?")
+    ask(page, question)
     page.wait_for_url("**/c/**")
     product.shell(OLDER, uuid=page.url.rstrip("/").split("/")[-1])
     page.reload()
@@ -56,6 +64,23 @@ def rows(page):
     return page.locator("#conversations li")
 
 
+def language_of(page):
+    return "ar" if is_right_to_left(page) else "en"
+
+
+def to_list(page, words):
+    """Beside a wide page it stands; on a phone it is a drawer, where reading begins."""
+    opener = page.locator(".bar [popovertarget=sidebar]")
+    if not opener.is_visible():
+        return
+    opener.click()
+    box, width = page.locator("#sidebar").bounding_box(), page.viewport_size["width"]
+    at_start = round(box["x"] + box["width"]) == width if is_right_to_left(page) else round(box["x"]) == 0
+    assert at_start and box["width"] < width
+    link, more = (page.locator(f"#conversations li {one}").first.bounding_box() for one in ("a", ".more"))
+    assert (more["x"] < link["x"]) == is_right_to_left(page)
+
+
 def options_of(page, title):
     row = rows(page).filter(has_text=title).first
     row.hover()
@@ -65,101 +90,125 @@ def options_of(page, title):
     return sheet
 
 
-def test_list_is_looked_through_named_pinned_and_searched(page, product, console, shot):
-    begin(page, product)
+@in_both_sizes
+def test_list_is_looked_through_named_pinned_and_searched(page, product, console, shot, words):
+    page.goto(product.url)
+    language = language_of(page)
+    question, looked_for, marked, name = COLIC[language]
+    begin(page, product, question)
+    to_list(page, words)
     headings = page.locator("#conversations .group")
-    expect(headings.nth(3)).to_have_text("Previous 30 days")
-    assert headings.all_inner_texts()[:4] == ["Today", "Yesterday", "Previous 7 days", "Previous 30 days"]
+    groups = [words(one) for one in ("Today", "Yesterday", "Previous 7 days", "Previous 30 days")]
+    expect(headings.nth(3)).to_have_text(groups[3])
+    assert headings.all_inner_texts()[:4] == groups
     expect(rows(page)).to_have_count(50)
-    shot("conversations-list")
-    page.get_by_role("link", name="Show older").click()
+    shot(f"conversations-list-{language}")
+    page.get_by_role("link", name=words("Show older")).click()
     expect(rows(page)).to_have_count(64)
-    expect(page.get_by_role("link", name="Show older")).to_have_count(0)
+    expect(page.get_by_role("link", name=words("Show older"))).to_have_count(0)
     # Pinned, by keyboard: the sheet takes the focus and gives it back.
     page.locator("#conversations .more").nth(2).focus()
     page.keyboard.press("Enter")
     sheet = page.locator("#sheet")
     expect(sheet).to_be_visible()
-    shot("conversations-sheet")
+    shot(f"conversations-sheet-{language}")
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
     expect(page.locator("#conversations .more").nth(2)).to_be_focused()
-    options_of(page, "Earlier talk 1").get_by_role("button", name="Pin to the top").click()
-    expect(headings.first).to_have_text("Pinned")
+    options_of(page, "Earlier talk 1").get_by_role("button", name=words("Pin to the top")).click()
+    expect(headings.first).to_have_text(words("Pinned"))
     expect(rows(page).first).to_contain_text("Earlier talk 1")
     expect(sheet).to_be_hidden()
     # Named: the list and the title follow, and the next message does not change it.
-    sheet = options_of(page, "What helps with colic?")
-    sheet.get_by_text("Rename").click()
-    sheet.get_by_label("Name of this conversation").fill("Leo <b>cries</b>")
-    sheet.get_by_role("button", name="Save").click()
-    expect(page.locator("#title")).to_have_text("Leo <b>cries</b>")
-    expect(page.locator("#conversations [aria-current]")).to_have_text("Leo <b>cries</b>")
+    sheet = options_of(page, question)
+    sheet.get_by_text(words("Rename")).click()
+    sheet.get_by_label(words("Name of this conversation")).fill(name)
+    sheet.get_by_role("button", name=words("Save")).click()
+    expect(page.locator("#title")).to_have_text(name)
+    expect(page.locator("#conversations [aria-current]")).to_have_text(name)
+    page.keyboard.press("Escape")  # closes the drawer
     ask(page, "And at night?")
-    expect(page.locator("#title")).to_have_text("Leo <b>cries</b>")
+    expect(page.locator("#title")).to_have_text(name)
     # Found by a word of the first message, which the link leads to.
-    page.locator("#q").press_sequentially("helps with coli")
-    expect(page.locator("#conversations .found-count")).to_have_text("1 conversation found.")
-    expect(page.locator("#conversations mark")).to_have_text(["helps", "with", "coli"])
-    shot("conversations-search")
+    to_list(page, words)
+    page.locator("#q").press_sequentially(looked_for)
+    one = words("%(number)s conversation found.", "%(number)s conversations found.", number=1)
+    expect(page.locator("#conversations .found-count")).to_have_text(one)
+    expect(page.locator("#conversations mark")).to_have_text(marked)
+    shot(f"conversations-search-{language}")
     assert broken_rules(page) == []
     page.locator(".found a").first.click()
-    expect(page.locator(":target p").first).to_contain_text("What helps with colic?")
+    expect(page.locator(":target p").first).to_contain_text(question)
+    to_list(page, words)
     page.locator("#q").fill("nothing like it")
-    expect(page.locator("#conversations")).to_contain_text("Nothing found for")
+    nothing = words("Nothing found for “%(query)s”. Try fewer or other words.", query="nothing like it")
+    expect(page.locator("#conversations")).to_contain_text(nothing)
     page.locator("#q").fill("")
-    expect(headings.first).to_have_text("Pinned")
+    expect(headings.first).to_have_text(words("Pinned"))
 
 
-def test_deleted_conversation_comes_back_with_one_tap(page, product, console, shot):
+@in_both_sizes
+def test_deleted_conversation_comes_back_with_one_tap(page, product, console, shot, words):
     begin(page, product)
     address = page.url
-    options_of(page, "Earlier talk 0").get_by_role("button", name="Delete").click()
+    to_list(page, words)
+    # A title is read in its own direction: cut off at its end, and beside those of the page's language.
+    title = rows(page).filter(has_text="What helps").locator("a").first
+    assert title.evaluate("one => [getComputedStyle(one).direction, one.scrollLeft]") == ["ltr", 0]
+    options_of(page, "Earlier talk 0").get_by_role("button", name=words("Delete")).click()
     bar = page.locator("#undo .undo")
-    expect(bar).to_contain_text("Conversation deleted.")
+    expect(bar).to_contain_text(words("Conversation deleted."))
     expect(page.locator("#conversations")).not_to_contain_text("Earlier talk 0")
     assert page.url == address
-    expect(bar.get_by_role("button", name="Undo")).to_be_focused()
-    shot("conversations-undo")
-    bar.get_by_role("button", name="Undo").click()
-    expect(page.locator("#conversations")).to_contain_text("Earlier talk 0")
+    undo = page.get_by_role("button", name=words("Undo"))
+    expect(undo).to_be_focused()
+    shot(f"conversations-undo-{language_of(page)}")
+    undo.click()
+    expect(rows(page).filter(has_text="Earlier talk 0").locator(".more")).to_be_focused()
     expect(bar).to_have_count(0)
-    options_of(page, "What helps with colic?").get_by_role("button", name="Delete").click()
+    options_of(page, "What helps with colic?").get_by_role("button", name=words("Delete")).click()
     expect(page).to_have_url(re.compile(r"/\?deleted="))
     assert page.request.get(address).status == 404
-    page.get_by_role("button", name="Undo").click()
+    undo.click()
     expect(page).to_have_url(address)
     expect(page.locator(".question")).to_have_count(1)
 
 
-def test_conversation_is_shared_read_by_a_stranger_and_taken_back(page, product, browser, console, shot):
+@in_both_sizes
+def test_conversation_is_shared_read_by_a_stranger_and_taken_back(
+    page, product, browser, browser_context_args, console, shot, words
+):
     page.goto(product.url)
-    ask(page, "My newborn has a fever of 39")
-    sheet = options_of(page, "My newborn has a fever")
-    sheet.get_by_text("Share", exact=True).click()
-    sheet.get_by_role("button", name="Make a link").click()
-    link = sheet.get_by_label("Link").input_value()
+    language = language_of(page)
+    question = {"en": "My newborn has a fever of 39", "ar": "عمر طفلي أسبوعان وحرارته 39"}[language]
+    ask(page, question)
+    to_list(page, words)
+    sheet = options_of(page, question)
+    sheet.get_by_text(words("Share"), exact=True).click()
+    sheet.get_by_role("button", name=words("Make a link")).click()
+    link = sheet.get_by_label(words("Link"), exact=True).input_value()
     assert link.startswith(f"{product.url}/s/")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    sheet.get_by_role("button", name="Copy").click()
-    expect(sheet.get_by_role("button", name="Copied")).to_be_visible()
+    sheet.get_by_role("button", name=words("Copy"), exact=True).click()
+    expect(sheet.get_by_role("button", name=words("Copied"))).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == link
-    shot("conversations-shared-sheet")
+    shot(f"conversations-shared-sheet-{language}")
     assert broken_rules(page) == []
-    context = browser.new_context()
+    context = browser.new_context(**browser_context_args)
     try:
         stranger = context.new_page()
         stranger.goto(link)
         expect(stranger.get_by_role("heading", level=1)).to_have_text(
-            "A conversation that somebody shared with you"
+            words("A conversation that somebody shared with you")
         )
-        expect(stranger.locator(".asked")).to_contain_text("My newborn has a fever of 39")
+        expect(stranger.locator(".asked")).to_contain_text(question)
         expect(stranger.locator(".card")).to_be_visible()
         assert (context.cookies(), stranger.locator("form, textarea").count()) == ([], 0)
-        stranger.screenshot(path=ARTEFACTS / "conversations-shared.png")
+        assert language_of(stranger) == language
+        stranger.screenshot(path=ARTEFACTS / f"conversations-shared-{language}.png")
         assert broken_rules(stranger) == []
-        sheet.get_by_role("button", name="Stop sharing").click()
-        expect(sheet.get_by_role("button", name="Make a link")).to_be_visible()
+        sheet.get_by_role("button", name=words("Stop sharing")).click()
+        expect(sheet.get_by_role("button", name=words("Make a link"))).to_be_visible()
         assert stranger.reload().status == 404
     finally:
         context.close()
@@ -191,6 +240,12 @@ def test_drawer_of_a_phone_does_it_all(page, product, console, shot):
     box = sheet.bounding_box()
     assert round(box["y"] + box["height"]) == PHONE["height"], "the sheet stands where the thumb is"
     shot("conversations-phone-sheet")
+    # Words of an answer that come while it closes do not open it again, empty and in front of everything.
+    page.evaluate(
+        "document.querySelector('#sheet').close(); document.dispatchEvent(new Event('htmx:after:swap'))"
+    )
+    expect(sheet).to_be_hidden()
+    options_of(page, "Earlier talk 0")
     sheet.get_by_role("button", name="Delete").click()
     expect(page.locator("#undo .undo")).to_be_visible()
     expect(rows(page).first).to_be_visible()

@@ -71,6 +71,64 @@ def test_whole_evening_by_keyboard_alone(page, swift, console):
     page.wait_for_url(f"{swift.url}/")
 
 
+def test_named_deleted_and_brought_back_by_keyboard_with_the_focus_where_one_goes_on(page, swift, console):
+    page.goto(swift.url)
+    page.keyboard.type(f"What helps with colic? {QUICK}")
+    page.keyboard.press("Enter")
+    wait_until(page, "complete")
+    address = page.url
+    page.goto(swift.url)
+    sheet, more = page.locator("#sheet"), page.locator("#conversations .more")
+    undo = page.get_by_role("button", name="Undo")
+
+    # Named: a name that cannot be keeps the focus in its field, one that can gives it back to the row.
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(sheet.get_by_role("button", name="Close")).to_be_focused()
+    tab_to(page, "^Rename$", presses=5)
+    page.keyboard.press("Enter")
+    field = sheet.get_by_label("Name of this conversation")
+    tab_to(page, "^Name of this conversation$", presses=2)
+    page.keyboard.press("Control+A")
+    page.keyboard.type("  ")
+    tab_to(page, "^Save$", presses=2)
+    page.keyboard.press("Enter")
+    expect(sheet.get_by_role("alert")).to_be_visible()
+    expect(field).to_be_focused()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Evenings")
+    page.keyboard.press("Enter")
+    expect(sheet).to_be_hidden()
+    expect(page.get_by_role("link", name="More for “Evenings”")).to_be_focused()
+
+    # Deleted: to the way back, and from there to what came back.
+    page.keyboard.press("Enter")
+    expect(sheet).to_be_visible()
+    tab_to(page, "^Delete$", presses=10)
+    page.keyboard.press("Enter")
+    expect(undo).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="More for “Evenings”")).to_be_focused()
+
+    # While it is open: to the message box, with the way back not far; without it, on to what follows.
+    page.goto(address)
+    for way in ("Undo", "Close"):
+        more.focus()
+        page.keyboard.press("Enter")
+        expect(sheet).to_be_visible()
+        tab_to(page, "^Delete$", presses=10)
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(r"/\?deleted="))
+        expect(page.locator("#message")).to_be_focused()
+        tab_to(page, f"^{way}$", back=True)
+        page.keyboard.press("Enter")
+        if way == "Undo":
+            expect(page).to_have_url(address)
+            expect(page.locator("#message")).to_be_focused()
+    expect(undo).to_have_count(0)
+    assert page.evaluate("document.activeElement.closest('main, form') !== null"), "the focus was lost"
+
+
 def test_retry_and_card_are_reached_by_keyboard_and_focus_is_not_lost(page, swift, console):
     page.goto(swift.url)
     page.keyboard.type("What helps with colic? [[simulate 503 fail_first=3 key=keyboard-retry]]")
