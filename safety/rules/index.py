@@ -103,10 +103,12 @@ class _Words:
     """The groups that a word belongs to."""
 
     def __init__(self, groups: Iterable[Iterable[str]]) -> None:
-        self._by_word: dict[str, list[int]] = {}
+        by_word: dict[str, list[int]] = {}
         for at, group in enumerate(groups):
             for word in group:
-                self._by_word.setdefault(word, []).append(at)
+                by_word.setdefault(word, []).append(at)
+        same: dict[tuple[int, ...], tuple[int, ...]] = {}  # most words share their groups with others
+        self._by_word = {word: same.setdefault(found := tuple(at), found) for word, at in by_word.items()}
         self._beginnings = frozenset(
             word[:size] for word in self._by_word for size in range(1, len(word) + 1)
         )
