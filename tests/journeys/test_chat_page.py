@@ -33,7 +33,7 @@ def home(request, page, product, console):
 def test_question_is_answered_word_by_word_with_a_cursor(home, shot, request):
     name = request.node.callspec.id
     shot(f"empty-{name}")
-    ask(home, "Tell me about baby sleep patterns")
+    ask(home, "Tell me about baby sleep patterns [[simulate slow_start ms=1500]]")
     expect(home.locator(".thinking")).to_be_visible()
     shot(f"thinking-{name}")
     live = home.locator(".live")

@@ -12,7 +12,7 @@ __all__ = ["browser_context_args", "words"]
 
 pytestmark = [pytest.mark.database, pytest.mark.both]
 
-LONG = "Tell me about sleep [[simulate long tokens=300 delay=30]]"
+LONG = "Tell me about sleep [[simulate slow_start ms=1000 tokens=600 delay=30]]"
 
 
 def ask(page, text):
