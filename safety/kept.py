@@ -31,7 +31,8 @@ def kept[T](name: str, version: str, kind: type[T], make: Callable[[], T]) -> T:
         return msgspec.msgpack.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError):
         logger.info(
-            "The safety rules (%s) are new here: their index is worked out once, in some ten seconds", name
+            "The safety rules (%s) are new here: their index is worked out once, in half a minute or less",
+            name,
         )
         made = make()
         _write(path, msgspec.msgpack.encode(made), name)
