@@ -27,7 +27,7 @@ def simulator():
 
 @pytest.fixture(scope="session")
 def product(simulator, tmp_path_factory):
-    """It has answered once: in the first answers of a process safety rules are compiled, which tests have done
+    """It has answered once: in the first answers of a process safety rules are compiled, which the tests do
     only when they are asked for.
     """
     with start_product(simulator, tmp_path_factory.mktemp("product")) as running:
