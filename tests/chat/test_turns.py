@@ -74,8 +74,8 @@ ENDINGS = {
     ),
     "truncated": (
         "Hello?",
-        ("Cut ", ProviderError(ErrorCode.STREAM_INTERRUPTED, "no finish")),
-        "Cut ",
+        ("So far ", ProviderError(ErrorCode.STREAM_INTERRUPTED, "no finish")),
+        "So far ",
         "interrupted",
         "stream_interrupted",
     ),
